@@ -1,0 +1,5 @@
+"""``python -m mlpzoo`` is ``mlpzoo``."""
+
+from mlpzoo.cli import main
+
+main()

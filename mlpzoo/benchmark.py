@@ -1,0 +1,165 @@
+"""What a benchmark is: cases, quantities, and one function of a calculator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
+
+    from mlpzoo.data.dataset import DatasetSpec
+
+Profile = Literal["smoke", "standard"]
+PROFILES: tuple[Profile, ...] = ("smoke", "standard")
+
+ProgressFn = Callable[[int, int, str], None]
+"""``progress(done, total, what)``: called inside a task as often as there is something to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """One column of a table.
+
+    Attributes:
+        name: Identifier, ``snake_case``: the key in ``Outcome.values``.
+        unit: Printed in the header; empty for a pure number.
+        title: Column header.
+        decimals: Digits after the point.
+        better: ``lower``, ``closer`` (to the reference) or ``none`` (not ranked: counts, offsets).
+        shown: Whether the terminal table shows it; csv and json always do.
+    """
+
+    name: str
+    unit: str
+    title: str
+    decimals: int = 3
+    better: Literal["lower", "closer", "none"] = "lower"
+    shown: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A reference value with its source.
+
+    Attributes:
+        quantity: Which quantity.
+        value: In the quantity's unit.
+        level_of_theory: ``PBE``, ``experiment``, ...
+        source: DOI, or the command that computed it.
+    """
+
+    quantity: str
+    value: float
+    level_of_theory: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One structure, path or data set that a benchmark runs on.
+
+    Attributes:
+        name: For example ``si-vacancy``.
+        system: What ``--system`` selects, for example ``si``.
+        elements: A model must know all of them, or it is ``unsupported``.
+        title: One line for people.
+        params: What the run function needs; JSON-able.
+        fingerprint: sha256 of the data behind it; part of the result's key.
+        level_of_theory: Of the reference.
+        references: Reference values.
+        floors: Rows that no model computes, for example the reference's own noise: name to row title.
+        unavailable: What to type before it can run, for example a fetch command; empty if it can run.
+    """
+
+    name: str
+    system: str
+    elements: tuple[str, ...]
+    title: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+    level_of_theory: str = ""
+    references: tuple[Reference, ...] = ()
+    floors: dict[str, str] = field(default_factory=dict)
+    unavailable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Array:
+    """A NumPy array as plain data.
+
+    Attributes:
+        dtype: NumPy type string, for example ``<f8``.
+        shape: Shape.
+        data: C-ordered bytes.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a benchmark's run function returns.
+
+    Attributes:
+        values: Quantity name to value, in the quantity's unit.  A quantity that is undefined for this case
+            is left out; NaN is an error.
+        interval: Quantity name to its 95 % interval (low, high).
+        arrays: Whatever figures and paired comparisons need later: name to NumPy array.
+        message: A remark for the table's notes.
+    """
+
+    values: dict[str, float]
+    interval: dict[str, tuple[float, float]] = field(default_factory=dict)
+    arrays: dict[str, Any] = field(default_factory=dict)
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """The same for every model of a table.
+
+    Attributes:
+        profile: ``smoke`` or ``standard``.
+        seed: Seed of every random number.
+    """
+
+    profile: Profile = "standard"
+    seed: int = 0
+
+
+RunFn = Callable[["Calculator", Case, RunSettings, ProgressFn], Outcome]
+CompareFn = Callable[
+    [dict[str, Any], dict[str, Any], RunSettings], dict[str, tuple[float, float]]
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkSpec:
+    """A benchmark: one function plus data.
+
+    Attributes:
+        name: For example ``re-forces``.
+        version: Raise it when the same inputs give other numbers: older results are then not shown.
+        title: One line for people.
+        quantities: The columns.
+        cases: Function of the known data sets that lists the cases; must be cheap.
+        run: ``run(calculator, case, settings, progress) -> Outcome``; an importable module-level function,
+            because it runs next to the calculator, in the family's environment.
+        run_floor: ``run_floor(case, name, settings) -> Outcome`` for each of the case's ``floors``.
+        compare: Paired comparison of two results of one case: ``compare(arrays_a, arrays_b, settings)``
+            gives, for each quantity that it covers, the 95 % interval of ``a - b``.  An interval that holds 0
+            is printed as a tie.
+    """
+
+    name: str
+    version: int
+    title: str
+    quantities: tuple[Quantity, ...]
+    cases: Callable[[Sequence[DatasetSpec]], Sequence[Case]]
+    run: RunFn
+    run_floor: Callable[[Case, str, RunSettings], Outcome] | None = None
+    compare: CompareFn | None = None

@@ -1,0 +1,14 @@
+"""The core's own benchmarks, registered through the same hook as anybody's."""
+
+from __future__ import annotations
+
+from mlpzoo.benchmark import BenchmarkSpec
+from mlpzoo.hookspecs import hookimpl
+
+
+@hookimpl
+def mlpzoo_register_benchmarks() -> list[BenchmarkSpec]:
+    """All benchmarks of the core."""
+    from mlpzoo.benchmarks import re_forces  # noqa: PLC0415
+
+    return [re_forces.SPEC]

@@ -1,0 +1,158 @@
+"""The one calculator that users and benchmarks see, wherever the framework lives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+
+from mlpzoo.errors import BadNumberError, CalculationError, UnsupportedElementError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+
+    from mlpzoo.models import Backend, ModelCard, ModelSpec
+
+PUBLIC_PROPERTIES = ("energy", "forces", "stress")
+
+
+class ZooCalculator(Calculator):
+    """An ASE calculator that checks what goes in and what comes out of another one.
+
+    Results are eV, eV/Å and eV/Å³ in ASE's sign and Voigt order.  Only the properties that the card
+    declares exist; any other raises ASE's ``PropertyNotImplementedError``.  Caching is ASE's own, on
+    species, positions, cell, pbc, charges and magnetic moments; the inner calculator's cache is not used.
+
+    Args:
+        inner: The framework's calculator.
+        card: What it declares: elements and properties.
+
+    Attributes:
+        n_evaluations: Number of times the inner calculator was run.
+        card: The card.
+    """
+
+    implemented_properties: ClassVar[list[str]] = list(PUBLIC_PROPERTIES)
+
+    def __init__(self, inner: Calculator, card: ModelCard) -> None:
+        super().__init__()
+        self.inner = inner
+        self.card = card
+        self.n_evaluations = 0
+        self.implemented_properties = [p for p in PUBLIC_PROPERTIES if p in card.properties]
+        if "energy" in self.implemented_properties:
+            self.implemented_properties.append("free_energy")
+        self._known = frozenset(card.elements)
+        self._checked_numbers: bytes = b""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.card.name
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Run the inner calculator on a private copy of ``atoms``; see the class for units.
+
+        Raises:
+            UnsupportedElementError: A species is not on the card.
+            BadNumberError: The energy, a force or a stress is NaN or infinite.
+            CalculationError: A result has the wrong shape or is missing.
+        """
+        super().calculate(atoms, properties, system_changes)
+        assert self.atoms is not None  # noqa: S101  (ASE's contract; for the type checker)
+        self._check_elements(self.atoms)
+        wanted = list(dict.fromkeys("energy" if p == "free_energy" else p for p in properties))
+        self.n_evaluations += 1
+        if system_changes:
+            self.inner.results = {}  # or an inner that computes only what is asked leaves stale ones
+        self.inner.calculate(self.atoms.copy(), wanted, list(system_changes))
+        self.results.update(self._checked(self.inner.results, wanted, len(self.atoms)))
+
+    def reset(self) -> None:
+        """Forget the last structure and its results."""
+        super().reset()
+        self.results = {}
+
+    def _check_elements(self, atoms: Atoms) -> None:
+        if not self._known:
+            return
+        numbers = atoms.numbers.tobytes()
+        if numbers == self._checked_numbers:
+            return
+        unknown = sorted(set(atoms.get_chemical_symbols()) - self._known)
+        if unknown:
+            raise UnsupportedElementError(
+                f"{self.card.name} does not know {', '.join(unknown)}; it knows {', '.join(self.card.elements)}",
+                hint="choose a model for these elements: 'mlpzoo models --elements ...'",
+            )
+        self._checked_numbers = numbers
+
+    def _checked(self, found: dict[str, Any], wanted: list[str], n_atoms: int) -> dict[str, Any]:
+        """The declared results, as float64, finite and of the right shape."""
+        shapes = {"energy": (), "forces": (n_atoms, 3), "stress": (6,)}
+        results: dict[str, Any] = {}
+        for name in self.implemented_properties:
+            value = found.get(name)
+            if name == "free_energy" or (value is None and name not in wanted):
+                continue
+            array = np.asarray(value if value is not None else np.nan, dtype=float)
+            if value is not None and array.size == 1 and name == "energy":
+                array = array.reshape(())
+            if value is None or array.shape != shapes[name]:
+                shape = "nothing" if value is None else f"an array of shape {array.shape}"
+                raise CalculationError(
+                    f"{self.card.name} returned {shape} for the {name} of {n_atoms} atoms",
+                    hint="this is a defect of the plugin: 'mlpzoo check' shows it",
+                )
+            if not np.isfinite(array).all():
+                raise BadNumberError(
+                    f"{self.card.name} returned a non-finite {name}{_where(array)} for {n_atoms} atoms",
+                    hint="the structure may be outside of what the model was trained on",
+                )
+            results[name] = float(array) if name == "energy" else array.copy()
+        if "energy" in results:
+            results["free_energy"] = results["energy"]
+        return results
+
+
+def _where(array: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+    """Which atom has the first non-finite force; empty for the energy and the stress."""
+    if array.ndim != 2:  # noqa: PLR2004  (forces)
+        return ""
+    return f" on atom {int(np.argmax(~np.isfinite(array).all(axis=1)))}"
+
+
+def card_of(backend: Backend, spec: ModelSpec, inner: Calculator) -> ModelCard:
+    """The card to check against: the named one, or what can be read from the user's own weights."""
+    from mlpzoo.models import ModelCard  # noqa: PLC0415
+
+    if spec.card is not None:
+        return spec.card
+    describe = getattr(backend, "describe", None)
+    if describe is not None:
+        card: ModelCard = describe(spec)
+        return card
+    return ModelCard(
+        name=spec.name,
+        family=backend.family,
+        elements=(),
+        properties=tuple(p for p in PUBLIC_PROPERTIES if p in inner.implemented_properties),
+    )
+
+
+def build(backend: Backend, spec: ModelSpec) -> ZooCalculator:
+    """The checked calculator of a model, in this process.
+
+    Raises:
+        ModelError: The weights cannot be loaded.
+    """
+    inner = backend.calculator(spec)
+    return ZooCalculator(inner, card_of(backend, spec, inner))

@@ -1,0 +1,163 @@
+"""``mlpzoo compare``: the main job."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from mlpzoo.benchmark import PROFILES, RunSettings
+from mlpzoo.cli import completing
+from mlpzoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from mlpzoo.planning import Plan
+    from mlpzoo.render import Format
+    from mlpzoo.table import Comparison
+
+
+def split(text: str) -> tuple[str, ...]:
+    """``a,b`` to ``("a", "b")``."""
+    return tuple(part for part in (p.strip() for p in text.split(",")) if part)
+
+
+@click.command()
+@click.option("--models", "-m", required=True, shell_complete=completing.models,
+              help="Comma-separated: FAMILY, FAMILY/CARD, FAMILY:PATH, or globs such as 'mace/*'.")
+@click.option("--benchmarks", "-b", default="re-forces", show_default=True,
+              shell_complete=completing.benchmarks, help="Comma-separated names, or 'all'.")
+@click.option("--system", "--systems", "-s", "systems", default="si", show_default=True,
+              shell_complete=completing.systems, help="Comma-separated systems, cases or globs.")
+@click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True,
+              help="smoke: a few structures, to try things; profiles never share a table.")
+@click.option("--format", "-f", "form", default="terminal", show_default=True,
+              type=click.Choice(["terminal", "md", "csv", "json", "latex"]), help="Of the tables.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write the tables to this file instead of the terminal.")
+@click.option("--columns", type=click.Choice(["main", "all"]), default="main", show_default=True,
+              help="csv and json always hold all.")
+@click.option("--intervals", is_flag=True, help="Print 95 % intervals below the values (terminal).")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True,
+              help="Precision of every model.")
+@click.option("--isolate", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+              help="auto: a worker process of this Python if the framework is importable in it, else of the "
+              "family's environment; always: the environment; never: in this very process, for debuggers.")
+@click.option("--jobs", "-j", type=click.IntRange(1), default=1, show_default=True,
+              help="Families at work at a time; they share the cores.")
+@click.option("--threads", type=click.IntRange(0), default=0, help="Threads per worker [default: cores / jobs].")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), default=3600.0,
+              show_default=True, help="Seconds that one task may take.")
+@click.option("--memory-limit", "memory_limit_gb", type=click.FloatRange(0), default=0.0,
+              help="GB of data memory for one worker [default: no limit].")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of every random number.")
+@click.option("--fresh", is_flag=True, help="Run everything again; do not use stored results.")
+@click.option("--dry-run", is_flag=True, help="Print what would be run, and where; run nothing.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def compare(**options: Any) -> None:  # fmt: skip
+    """Run the same benchmarks on several models and print one table a benchmark.
+
+    Each family runs in an environment of its own, made on first use. Results are stored: the same command
+    again prints them at once, and goes on where an interrupted one stopped.
+
+    \b
+    mlpzoo compare --models mace,nequip
+    mlpzoo compare --models 'mace/*,nequip:my.ckpt' --format latex
+    mlpzoo data fetch liu2023-si
+    mlpzoo compare --models mace,nequip --system liu2023-si-vacancy
+    mlpzoo compare --models tersoff,lj                (no environment needed)
+
+    Exit code: 0; 1 if a task failed; 2 for wrong usage.
+    """
+    from mlpzoo.planning import Request, plan  # noqa: PLC0415
+    from mlpzoo.registry import default_registry  # noqa: PLC0415
+    from mlpzoo.store import Store  # noqa: PLC0415
+
+    form, output = options.pop("form"), options.pop("output")
+    shown = {"all_columns": options.pop("columns") == "all", "intervals": options.pop("intervals")}
+    quiet, dry_run = options.pop("quiet"), options.pop("dry_run")
+    settings = RunSettings(profile=options.pop("profile"), seed=options.pop("seed"))
+    lists = {name: split(options.pop(name)) for name in ("models", "benchmarks", "systems")}
+    if not lists["models"]:
+        raise UsageError("no model named", hint="--models mace,nequip; see 'mlpzoo models'")
+    registry, store = default_registry(), Store()
+    work = plan(Request(settings=settings, **lists, **options), registry, store)
+    if dry_run:
+        _print_plan(work)
+        return
+    found = _run(work, quiet=quiet)
+    _print(found, form, output, **shown)
+    for case in work.unavailable:
+        click.echo(f"left out {case.name}: {case.unavailable}", err=True)
+    if found.failed:
+        click.get_current_context().exit(1)
+
+
+def _run(work: Plan, *, quiet: bool) -> Comparison:
+    from mlpzoo.table import comparison  # noqa: PLC0415
+
+    results = [t.result for t in work.tasks if t.result is not None]
+    todo = [t for t in work.tasks if t.state == "run"]
+    if todo:
+        from mlpzoo.cli.display import display  # noqa: PLC0415
+        from mlpzoo.runner import run  # noqa: PLC0415
+
+        with display(len(todo), quiet=quiet) as screen, contextlib.closing(run(work)) as events:
+            for event in events:
+                screen.show(event)
+                if event.result is not None:
+                    results.append(event.result)
+    return comparison(work, results)
+
+
+def _print(
+    found: Comparison, form: str, output: Path | None, *, all_columns: bool, intervals: bool
+) -> None:
+    from mlpzoo import render  # noqa: PLC0415
+
+    if form == "terminal":
+        import sys  # noqa: PLC0415
+
+        from rich.console import Console  # noqa: PLC0415
+
+        with output.open("w") if output else contextlib.nullcontext(sys.stdout) as stream:
+            width = None if stream.isatty() else 160
+            console = Console(file=stream, width=width, highlight=False)
+            for item in render.terminal(found, all_columns=all_columns, intervals=intervals):
+                console.print(item)
+        return
+    text = render.render(found, cast("Format", form), all_columns=all_columns)
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        click.echo(text, nl=False)
+
+
+def _print_plan(work: Plan) -> None:
+    from mlpzoo.cli.listing import show  # noqa: PLC0415
+
+    rows = [
+        {
+            "row": task.title,
+            "benchmark": task.benchmark.name,
+            "case": task.case.name,
+            "state": task.state if task.state != "run" else f"run in {task.place}{_to_be_made(task)}",
+            "reason": task.result.message if task.state == "unsupported" and task.result else "",
+        }
+        for task in work.tasks
+    ]
+    show(rows, as_json=False, wide=("reason", "state"))
+
+
+def _to_be_made(task: Any) -> str:
+    """``(to be created)`` if the task's environment is not there."""
+    if not task.place.startswith("environment"):
+        return ""
+    from mlpzoo import envs  # noqa: PLC0415
+    from mlpzoo.registry import default_registry  # noqa: PLC0415
+
+    lock = default_registry().backend(task.family).item.lock_file
+    assert lock is not None  # noqa: S101  (it has an environment)
+    return " (to be created)" if envs.find(envs.spec_for(task.family, lock)).problem else ""

@@ -1,0 +1,44 @@
+"""Tab completion of names, from what the plugins registered."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from mlpzoo.registry import Registry
+
+Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
+
+
+def names(of: Callable[[Registry], Iterable[str]], *, commas: bool = True) -> Completer:
+    """A completer for one name or a comma-separated list of names."""
+
+    def complete(
+        ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        del ctx, param
+        from click.shell_completion import CompletionItem  # noqa: PLC0415
+
+        from mlpzoo.registry import default_registry  # noqa: PLC0415
+
+        head, comma, last = incomplete.rpartition(",") if commas else ("", "", incomplete)
+        found: list[str] = []
+        with contextlib.suppress(Exception):  # completion must never write to the prompt
+            found = [n for n in of(default_registry()) if n.startswith(last)]
+        return [CompletionItem(f"{head}{comma}{name}") for name in found]
+
+    return complete
+
+
+models = names(lambda r: [*r.families, *r.cards])
+families = names(lambda r: r.families, commas=False)
+benchmarks = names(lambda r: ["all", *r.benchmarks])
+systems = names(
+    lambda r: [n for s, cs in r.systems.items() for n in dict.fromkeys([s, *(c.name for _, c in cs)])]
+)

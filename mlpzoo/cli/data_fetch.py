@@ -1,0 +1,132 @@
+"""``mlpzoo data fetch | list | verify``: the public and the embedded data sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlpzoo.data.dataset import Dataset
+    from mlpzoo.data.spec import DatasetSpec
+
+
+@click.command("fetch")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def fetch_command(names: tuple[str, ...]) -> None:
+    """Download public data sets, check and convert them.
+
+    NAME is a data set, or the beginning that several share: liu2023-si.  What is there already is
+    checked and kept.  Set MLPZOO_MIRROR to a directory or URL to fetch from there.
+    """
+    from mlpzoo.data.fetch import fetch, names_of
+
+    wanted = dict.fromkeys(known for name in names for known in names_of(name))
+    for name in wanted:
+        fetch(name, click.echo)
+
+
+@click.command("list")
+def list_command() -> None:
+    """Show all data sets and whether they are on this machine."""
+    from mlpzoo.data.registry import available
+
+    header = ("NAME", "KIND", "SYSTEM", "FRAMES", "SIZE", "LICENCE", "WHERE")
+    rows = [header, *(_row(spec) for spec in available())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+@click.command("verify")
+@click.argument("target", metavar="NAME|DIR")
+def verify_command(target: str) -> None:
+    """Check a data set and show what is in it.
+
+    Hashes, counts, columns, units, and rare-event labels against the geometry.
+    """
+    from mlpzoo.data.dataset import load_dataset
+
+    for line in _summary(load_dataset(_directory(target))):
+        click.echo(line)
+
+
+COMMANDS = (fetch_command, list_command, verify_command)
+"""For the command group ``mlpzoo data``."""
+
+
+def _row(spec: DatasetSpec) -> tuple[str, ...]:
+    if spec.problem:
+        where = f"✗ {spec.problem}"
+    elif spec.directory is None:
+        where = f"not fetched: mlpzoo data fetch {spec.name}"
+    else:
+        where = str(spec.directory)
+    size = f"{spec.size_bytes / 1e6:.2f} MB"
+    return (spec.name, spec.kind, spec.system, str(spec.n_frames), size, spec.licence, where)
+
+
+def _directory(target: str) -> Path:
+    """The directory of a name, or the target itself if it is one.
+
+    Raises:
+        DataError: Neither a directory nor a data set that is on this machine.
+    """
+    from pathlib import Path
+
+    from mlpzoo.data.manifest import MANIFEST_NAME
+    from mlpzoo.data.registry import available
+    from mlpzoo.errors import DataError
+
+    named = {spec.name: spec for spec in available()}
+    path = Path(target)
+    if target in named and not (path / MANIFEST_NAME).is_file():
+        directory = named[target].directory
+        if directory is None:
+            problem = named[target].problem or f"data set '{target}' is not on this machine"
+            raise DataError(problem, hint=f"mlpzoo data fetch {target}")
+        return directory
+    if not path.is_dir():
+        raise DataError(
+            f"'{target}' is neither a data set nor a directory", hint="see 'mlpzoo data list'"
+        )
+    return path
+
+
+def _summary(dataset: Dataset) -> list[str]:
+    """The data set in a few lines, with units."""
+    import numpy as np
+
+    spec = dataset.spec
+    sizes = [len(atoms) for atoms in dataset.frames]
+    lines = [
+        f"{spec.name}: {spec.title}",
+        f"  kind       {spec.kind}, system {spec.system}, elements {' '.join(spec.elements)}",
+        f"  licence    {spec.licence}; {spec.citation}",
+        f"  frames     {len(dataset)} of {min(sizes)} to {max(sizes)} atoms, {sum(sizes)} atoms",
+    ]
+    if dataset.re_mask is not None:
+        masks = dataset.re_mask
+        n_atoms, n_frames = (
+            sum(int(mask.sum()) for mask in masks),
+            sum(bool(m.any()) for m in masks),
+        )
+        lines.append(f"  RE atoms   {n_atoms} in {n_frames} frames")
+    reference = np.concatenate(dataset.forces)
+    names = [spec.reference.level, *dataset.levels]
+    columns = [dataset.forces, *(level.forces for level in dataset.levels.values())]
+    has_energy = [dataset.energies, *(level.energies for level in dataset.levels.values())]
+    for name, forces, energies in zip(names, columns, has_energy, strict=True):
+        flat = np.concatenate(forces)
+        norms = np.linalg.norm(flat, axis=1)
+        line = f"  level      {name}: |F| {norms.min():.3f} to {norms.max():.3f} eV/Å, "
+        line += "with energies" if energies is not None else "no energies"
+        if name != spec.reference.level:
+            rmse = float(np.sqrt(np.mean((flat - reference) ** 2)))
+            line += f", component RMSE to {spec.reference.level} {rmse:.3f} eV/Å"
+        lines.append(line)
+    lines += [f"  sha256     {entry.sha256}  {entry.path}" for entry in spec.files]
+    return [*lines, f"  sha256     {dataset.sha256}  the whole set", "  valid"]

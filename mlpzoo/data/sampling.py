@@ -1,0 +1,218 @@
+"""Sampling of rare-event frames: MD of a crystal with one defect, its migration events, a few frames out of them.
+
+One frame is taken of an event (a chain of atoms that move together is one), uniformly inside its window, so that the
+frames are independent and not the same hop many times.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase import Atom
+from ase.build import bulk
+
+from mlpzoo.data.queue import Frame, Run
+from mlpzoo.errors import DataError, UsageError
+from mlpzoo.physics.events import RESIDENCE_FS, distance_to_rare_event, find_events
+from mlpzoo.physics.md import langevin
+from mlpzoo.physics.sites import SiteSet, diamond_sites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+    from numpy.typing import NDArray
+
+    from mlpzoo.physics.events import EventAnalysis
+
+LATTICE_CONSTANT_SI_ANG = 5.469  # PBE; Zuo et al., J. Phys. Chem. A 124, 731 (2020), doi 10.1021/acs.jpca.9b08723
+REPEAT = 2
+SYSTEMS = ("si-vacancy", "si-interstitial")
+SAMPLE_EVERY = 2
+TIMESTEP_FS = 2.0
+MIN_SPACING_FS = 200.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefectCell:
+    """A supercell with one defect, ready for MD, and the sites its atoms can be at."""
+
+    system: str
+    atoms: Atoms
+    sites: SiteSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampledRun:
+    """A trajectory's record, its frames for the labelling queue, its events and its positions (n_frames, n_atoms, 3)."""
+
+    run: Run
+    frames: tuple[Frame, ...]
+    events: EventAnalysis
+    positions_ang: NDArray[np.float64]
+
+
+def defect_cell(system: str) -> DefectCell:
+    """A 2x2x2 cubic diamond supercell (64 atoms) of silicon less one atom, or with one at a tetrahedral site.
+
+    Raises:
+        UsageError: an unknown system.
+    """
+    if system not in SYSTEMS:
+        message = f"there is no system '{system}'"
+        raise UsageError(message, hint=f"choose one of {', '.join(SYSTEMS)}")
+    a = LATTICE_CONSTANT_SI_ANG
+    host = bulk("Si", "diamond", a=a, cubic=True).repeat(REPEAT)
+    interstitial = system == "si-interstitial"
+    sites = diamond_sites(a, REPEAT, host, interstitials=interstitial)
+    atoms = host.copy()
+    if interstitial:
+        atoms.append(Atom("Si", (a / 2, a / 2, a / 2)))
+    else:
+        del atoms[0]
+    return DefectCell(system=system, atoms=atoms, sites=sites)
+
+
+def sample(
+    system: str,
+    calculator: Calculator,
+    *,
+    sampler: str,
+    temperature_kelvin: float,
+    time_ps: float,
+    seed: int,
+    max_frames: int,
+    progress: Callable[[float], None] | None = None,
+) -> SampledRun:
+    """Run Langevin dynamics, find the events and take one frame of each, at most `max_frames`.
+
+    Args:
+        system: A name out of `SYSTEMS`.
+        calculator: Any ASE calculator; it decides where the trajectory goes, never what the labels are.
+        sampler: Its name and version, for the provenance.
+        temperature_kelvin: Of the thermostat.
+        time_ps: Length of the trajectory.
+        seed: Of velocities, thermostat and choice of frames.
+        max_frames: At most so many frames.
+        progress: Called with the fraction done.
+
+    Raises:
+        CalculationError: the trajectory exploded.
+        DataError: the crystal melted, or not one event happened.
+    """
+    cell = defect_cell(system)
+    cell.atoms.calc = calculator
+    time_fs = 1e3 * time_ps
+    positions = []
+    temperatures = []
+    for step in langevin(
+        cell.atoms,
+        temperature_kelvin=temperature_kelvin,
+        time_fs=time_fs,
+        seed=seed,
+        timestep_fs=TIMESTEP_FS,
+        sample_every=SAMPLE_EVERY,
+    ):
+        positions.append(step.positions_ang)
+        temperatures.append(step.temperature_kelvin)
+        if progress is not None:
+            progress(step.time_fs / time_fs)
+    trajectory = np.array(positions)
+    frame_fs = SAMPLE_EVERY * TIMESTEP_FS
+    analysis = find_events(trajectory, cell.sites, frame_fs=frame_fs)
+    chosen = choose_frames(analysis, max_frames=max_frames, seed=seed)
+    if not len(chosen):
+        message = f"no migration event in {time_ps:g} ps of {system} at {temperature_kelvin:g} K"
+        raise DataError(message, hint="sample longer (--time-ps), hotter (--temperature) or with another --seed")
+    masks = analysis.mask(chosen)
+    name = f"{system}-s{seed}"
+    frames = tuple(
+        _frame(cell, name, order, int(index), trajectory[index], mask, sampler, index * frame_fs, temperature_kelvin)
+        for order, (index, mask) in enumerate(zip(chosen, masks, strict=True))
+    )
+    rare = analysis.mask(np.arange(analysis.n_frames))
+    run = Run(
+        run=name,
+        system=system,
+        sampler=sampler,
+        settings={
+            "ensemble": "NVT Langevin (ASE), centre of mass free",
+            "temperature_kelvin": temperature_kelvin,
+            "time_ps": time_ps,
+            "timestep_fs": TIMESTEP_FS,
+            "frame_fs": frame_fs,
+            "friction_per_fs": 0.002,
+            "seed": seed,
+            "lattice_constant_ang": LATTICE_CONSTANT_SI_ANG,
+            "supercell": [REPEAT] * 3,
+            "residence_fs": RESIDENCE_FS,
+            "min_spacing_fs": MIN_SPACING_FS,
+        },
+        counts={
+            "events": len(analysis.events),
+            "concerted_groups": len(analysis.concerted()),
+            "frames_with_rare_event": float(rare.any(axis=1).mean()),
+            "mean_temperature_kelvin": float(np.mean(temperatures)),
+            "chosen_frames": len(frames),
+        },
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+    )
+    return SampledRun(run=run, frames=frames, events=analysis, positions_ang=trajectory)
+
+
+def choose_frames(
+    analysis: EventAnalysis, *, max_frames: int, seed: int, min_spacing_fs: float = MIN_SPACING_FS
+) -> NDArray[np.int64]:
+    """One frame index of each group of concerted events, in random (seeded) order, at most `max_frames`.
+
+    The frame is uniform strictly inside the window of one of the group's events; two chosen frames are at least
+    `min_spacing_fs` apart.
+    """
+    generator = np.random.default_rng(seed)
+    groups = [group for group in analysis.concerted() if any(e.end_frame - e.start_frame > 1 for e in group)]
+    spacing = min_spacing_fs / analysis.frame_fs
+    chosen: list[int] = []
+    for number in generator.permutation(len(groups)):
+        candidates = [event for event in groups[number] if event.end_frame - event.start_frame > 1]
+        event = candidates[generator.integers(len(candidates))]
+        frame = int(generator.integers(event.start_frame + 1, event.end_frame))
+        if len(chosen) < max_frames and all(abs(frame - other) >= spacing for other in chosen):
+            chosen.append(frame)
+    return np.array(chosen, dtype=np.int64)
+
+
+def _frame(
+    cell: DefectCell,
+    run: str,
+    order: int,
+    index: int,
+    positions_ang: NDArray[np.float64],
+    mask: NDArray[np.bool_],
+    sampler: str,
+    time_fs: float,
+    temperature_kelvin: float,
+) -> Frame:
+    atoms = cell.atoms.copy()
+    atoms.calc = None
+    atoms.set_positions(positions_ang)
+    atoms.wrap()
+    positions = np.round(atoms.get_positions(), 8)  # what extended XYZ keeps: the labels belong to exactly these
+    distances = distance_to_rare_event(positions, atoms.cell.array, mask)
+    return Frame(
+        frame_id=f"{run}-f{index:06d}",
+        system=cell.system,
+        run=run,
+        order=order,
+        symbols=atoms.get_chemical_symbols(),
+        cell_ang=np.round(atoms.cell.array, 8).tolist(),
+        positions_ang=positions.tolist(),
+        re_mask=mask.tolist(),
+        r_ang=np.round(distances, 8).tolist(),
+        sampler=sampler,
+        time_fs=float(time_fs),
+        temperature_kelvin=temperature_kelvin,
+    )

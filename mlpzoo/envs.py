@@ -1,0 +1,318 @@
+"""One environment per family, made by uv from a lock file, and never half-made.
+
+An environment's identity is the hash of its lock file, the Python version and the torch variant asked for.
+It counts only when its marker file, written last, is there and every installed file still has the size that
+the marker recorded; anything else is removed and made again.  A file lock makes two processes wait for each
+other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from mlpzoo import paths
+from mlpzoo.errors import EnvError
+from mlpzoo.lockfile import VARIANT, LockFile, read_lock
+from mlpzoo.site_settings import uv_environment
+
+MARKER: Final = "mlpzoo-env.json"
+ProgressFn = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvSpec:
+    """What an environment is made of.
+
+    Attributes:
+        name: For people: the family that it was first made for.
+        lock: The lock file.
+        python: Interpreter request for uv: a version or a path.
+        torch: ``auto``, ``cpu``, ``cu128``, ...: which build of torch.
+    """
+
+    name: str
+    lock: LockFile
+    python: str = ""
+    torch: str = "auto"
+
+    @property
+    def identity(self) -> str:
+        """First 16 hex digits of the hash of lock, Python and torch variant."""
+        text = f"{self.lock.sha256}\n{self.python or platform.python_version()}\n{self.torch}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def directory(self) -> Path:
+        """Where it is, or would be."""
+        return paths.below_home("envs") / f"{self.name}-{self.identity}"
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a finished environment.
+
+    Attributes:
+        files: Path below the environment to size in bytes, of every file that was installed.
+    """
+
+    name: str
+    identity: str
+    lock_sha256: str
+    python: str
+    torch: str
+    created: str
+    seconds: float
+    size_bytes: int
+    files: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """An environment on disk.
+
+    Attributes:
+        directory: Where it is.
+        marker: Its record; None if it was never finished.
+        problem: What is wrong with it; empty if nothing is.
+    """
+
+    directory: Path
+    marker: Marker | None = None
+    problem: str = ""
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.directory / "bin" / "python"
+
+
+def spec_for(name: str, lock_file: Path, *, python: str = "", torch: str = "") -> EnvSpec:
+    """The environment of a family on this machine.
+
+    ``MLPZOO_PYTHON`` and ``MLPZOO_TORCH`` replace the defaults: this Python, and the torch build that fits.
+
+    Raises:
+        EnvError: The lock file is missing or no lock file.
+    """
+    return EnvSpec(
+        name=name,
+        lock=read_lock(lock_file),
+        python=python or os.environ.get("MLPZOO_PYTHON", ""),
+        torch=torch or os.environ.get("MLPZOO_TORCH", "auto"),
+    )
+
+
+def inspect(directory: Path) -> Environment:
+    """What state an environment is in; cheap enough to ask before every use (a stat per file)."""
+    try:
+        marker = msgspec.json.decode((directory / MARKER).read_bytes(), type=Marker)
+    except (OSError, msgspec.MsgspecError):
+        return Environment(directory=directory, problem="was never finished")
+    if not os.access(directory / "bin" / "python", os.X_OK):
+        return Environment(directory=directory, marker=marker, problem="its Python is gone")
+    for name, size in marker.files.items():
+        try:
+            if os.stat(f"{directory}/{name}").st_size != size:  # noqa: PTH116  (30,000 files: speed)
+                return Environment(directory=directory, marker=marker, problem=f"{name} was altered")
+        except OSError:
+            return Environment(directory=directory, marker=marker, problem=f"{name} is missing")
+    return Environment(directory=directory, marker=marker)
+
+
+def find(spec: EnvSpec) -> Environment:
+    """The environment as it is now; see `Environment.problem`."""
+    return inspect(spec.directory)
+
+
+def ensure(spec: EnvSpec, progress: ProgressFn = lambda _: None) -> Environment:
+    """The environment, made if it is missing or broken.
+
+    Args:
+        spec: What it is made of.
+        progress: Told, in a few words, what is being done.
+
+    Raises:
+        EnvError: uv could not make it; the message ends with uv's own.
+    """
+    with _alone(spec.directory, progress):
+        found = find(spec)
+        if not found.problem:
+            return found
+        if spec.directory.exists():
+            progress(f"remaking: {found.problem}")
+            shutil.rmtree(spec.directory)
+        try:
+            _create(spec, progress)
+        except BaseException:
+            shutil.rmtree(spec.directory, ignore_errors=True)
+            raise
+        return find(spec)
+
+
+def all_environments() -> tuple[Environment, ...]:
+    """Every environment below the home directory, finished or not."""
+    root = paths.below_home("envs")
+    return tuple(inspect(d) for d in sorted(root.iterdir()) if d.is_dir())
+
+
+def remove(environment: Environment) -> None:
+    """Delete an environment; waits for a process that is making it."""
+    with _alone(environment.directory, lambda _: None):
+        with contextlib.suppress(FileNotFoundError):
+            (environment.directory / MARKER).unlink()  # first, so that a half-removed one does not count
+        shutil.rmtree(environment.directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _alone(directory: Path, progress: ProgressFn) -> Iterator[None]:
+    """Hold the lock of one environment; it goes with the process, however that ends."""
+    with directory.with_suffix(".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            progress("waiting for another process that is making it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _create(spec: EnvSpec, progress: ProgressFn) -> None:
+    start = time.monotonic()
+    target = spec.directory
+    python = spec.python or f"{platform.python_implementation().lower()}@{platform.python_version()}"
+    progress(f"creating it with Python {spec.python or platform.python_version()}")
+    uv("venv", "--no-project", "--python", python, str(target))
+    installer = ("pip", "install", "--python", str(target / "bin" / "python"), "--no-config")
+    installer = installer[:-1]
+    _install_variants(spec, installer, progress)
+    progress(f"installing {len(spec.lock.packages)} locked packages")
+    uv(*installer, "--no-deps", "-r", str(spec.lock.path), on_line=progress)
+    progress("recording what was installed")
+    files = {
+        os.path.relpath(os.path.join(folder, name), target): os.path.getsize(os.path.join(folder, name))  # noqa: PTH118,PTH202
+        for folder, _, names in os.walk(target)
+        for name in names
+        if not name.endswith((".pyc", ".lock"))
+    }
+    marker = Marker(
+        name=spec.name,
+        identity=spec.identity,
+        lock_sha256=spec.lock.sha256,
+        python=_python_version(target),
+        torch=spec.torch,
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        seconds=time.monotonic() - start,
+        size_bytes=sum(files.values()),
+        files=files,
+    )
+    temporary = target / f"{MARKER}.part"
+    temporary.write_bytes(msgspec.json.encode(marker))
+    temporary.rename(target / MARKER)
+
+
+def _install_variants(spec: EnvSpec, installer: tuple[str, ...], progress: ProgressFn) -> None:
+    """Install what the lock leaves open (torch), in the build that fits this machine.
+
+    Tried in turn: a CPU build that the site's own index or wheel directory has, PyTorch's own index for the
+    wanted backend, the plain package.
+    """
+    for requirement in spec.lock.variants:
+        constraint = ("--constraint", str(spec.lock.path))
+        tries: list[tuple[str, tuple[str, ...]]] = []
+        wanted = spec.torch if spec.torch != "auto" else ("auto" if has_nvidia_gpu() else "cpu")
+        if wanted == "cpu" and platform.system() == "Linux":
+            tries.append(("CPU build", (*installer, f"{requirement}+cpu")))
+        if wanted != "index" and platform.system() == "Linux":
+            tries.append(
+                (f"{wanted} build", (*installer, requirement, "--torch-backend", wanted))
+            )
+        tries.append(("default build", (*installer, requirement)))
+        problems = []
+        for title, command in tries:
+            progress(f"installing {requirement} ({title})")
+            try:
+                uv(*command, *constraint, on_line=progress)
+                break
+            except EnvError as error:
+                problems.append(f"{title}: {error.message.splitlines()[-1]}")
+        else:
+            raise EnvError(
+                f"{requirement} could not be installed for '{spec.name}': {'; '.join(problems)}",
+                hint="check the network or the index; MLPZOO_TORCH=cpu|cu128|index chooses the build",
+            )
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether the NVIDIA driver shows a device."""
+    gpus = Path("/proc/driver/nvidia/gpus")
+    return gpus.is_dir() and any(gpus.iterdir())
+
+
+def uv(*arguments: str, on_line: ProgressFn | None = None) -> str:
+    """Run uv with the site's package settings; returns what it printed to stdout.
+
+    Args:
+        arguments: uv's arguments.
+        on_line: Told each line of uv's progress as it comes.
+
+    Raises:
+        EnvError: uv is missing or failed; the message ends with its last lines.
+    """
+    from uv import find_uv_bin  # noqa: PLC0415
+
+    environ = uv_environment()
+    environ.pop("VIRTUAL_ENV", None)
+    environ.setdefault("UV_HTTP_RETRIES", "2")
+    try:
+        process = subprocess.Popen(  # noqa: S603
+            [find_uv_bin(), "--no-progress", "--color", "never", *arguments],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            cwd=paths.home(),
+        )
+    except FileNotFoundError as error:
+        raise EnvError("uv is not installed", hint="pip install uv") from error
+    lines: list[str] = []
+    try:
+        assert process.stdout is not None  # noqa: S101
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if on_line is not None and line.strip():
+                on_line(line.strip())
+        code = process.wait()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if code:
+        tail = "\n".join(line for line in lines if line.strip())[-1500:]
+        raise EnvError(
+            f"uv {arguments[0]} failed with exit code {code}:\n{tail}",
+            hint="check the network or the package index settings (pip's are honoured)",
+        )
+    return "\n".join(lines)
+
+
+def _python_version(directory: Path) -> str:
+    text = (directory / "pyvenv.cfg").read_text()
+    match = re.search(r"^version_info\s*=\s*(\S+)", text, re.MULTILINE)
+    return match.group(1) if match else ""
+
+
+__all__ = ["VARIANT", "EnvSpec", "Environment", "Marker", "ensure", "find", "inspect", "spec_for", "uv"]

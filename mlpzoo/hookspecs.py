@@ -1,0 +1,48 @@
+"""The whole plugin API.
+
+A plugin is a Python distribution with an entry point in the group ``mlpzoo``::
+
+    [project.entry-points.mlpzoo]
+    mace = "mlpzoo_mace"
+
+and a module that implements any of these hooks.  Hooks return things; they must not import a framework::
+
+    from mlpzoo import hookimpl
+
+    @hookimpl
+    def mlpzoo_register_backends():
+        return [MaceBackend()]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import pluggy
+
+if TYPE_CHECKING:
+    from mlpzoo.benchmark import BenchmarkSpec
+    from mlpzoo.data.dataset import DatasetSpec
+    from mlpzoo.models import Backend
+
+PROJECT: Final = "mlpzoo"
+API_VERSION: Final = 1
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def mlpzoo_register_backends() -> Iterable[Backend]:  # type: ignore[empty-body]
+    """Families of models.  Must not import the ML framework."""
+
+
+@hookspec
+def mlpzoo_register_benchmarks() -> Iterable[BenchmarkSpec]:  # type: ignore[empty-body]
+    """Benchmarks.  The core's own come this way too."""
+
+
+@hookspec
+def mlpzoo_register_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
+    """Data sets that benchmarks can run on."""

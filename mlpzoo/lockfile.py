@@ -1,0 +1,131 @@
+"""Lock files of family environments: reading them, and making them with uv.
+
+A lock is a requirements file with every package pinned and hashed, for all supported Pythons.  torch alone
+is left open, because its build (CPU or CUDA) depends on the machine: a comment line names its version ::
+
+    # mlpzoo-variant: torch==2.13.0
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from mlpzoo.errors import EnvError
+
+VARIANT: Final = "# mlpzoo-variant:"
+BASE_REQUIREMENTS: Final = (
+    "ase>=3.26",
+    "msgspec>=0.19",
+    "numpy",
+    "pluggy>=1.5",
+    "scipy",
+    "tomli>=2; python_version < '3.11'",
+)
+"""What the worker itself needs in every environment."""
+
+_VARIANT_PACKAGES: Final = ("torch",)
+_COMES_WITH_TORCH: Final = re.compile(r"^(nvidia-|triton|cuda-|torch$|torch==|torch\b(?!-|_))")
+_PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockFile:
+    """A parsed lock file.
+
+    Attributes:
+        path: Where it is.
+        sha256: Hash of its text.
+        packages: Pinned packages, ``name==version``.
+        variants: Packages whose build is chosen per machine, ``torch==2.13.0``.
+    """
+
+    path: Path
+    sha256: str
+    packages: tuple[str, ...] = ()
+    variants: tuple[str, ...] = field(default=())
+
+
+def read_lock(path: Path) -> LockFile:
+    """Read and check a lock file.
+
+    Raises:
+        EnvError: It is missing, or a line is not pinned.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise EnvError(
+            f"{path}: no lock file", hint="make it with 'mlpzoo env lock FAMILY'"
+        ) from error
+    packages, variants = [], []
+    for line in text.splitlines():
+        if line.startswith(VARIANT):
+            variants.append(line[len(VARIANT) :].strip())
+        elif line.strip() and not line.startswith((" ", "\t", "#")):
+            pin = _PIN.match(line)
+            if not pin:
+                raise EnvError(
+                    f"{path}: '{line.strip()}' is not a pinned package",
+                    hint="make the lock again with 'mlpzoo env lock FAMILY'",
+                )
+            packages.append(f"{pin.group(1)}=={pin.group(2)}")
+    return LockFile(
+        path=path,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        packages=tuple(packages),
+        variants=tuple(variants),
+    )
+
+
+def make_lock(requirements: Path, lock: Path, *, python: str = "3.10") -> LockFile:
+    """Resolve ``requirements.in`` plus what a worker needs into a lock file, for every Python from ``python``.
+
+    The text holds no index, no path and no machine-dependent build.
+
+    Raises:
+        EnvError: uv cannot resolve it.
+    """
+    from mlpzoo.envs import uv  # noqa: PLC0415  (envs reads locks)
+
+    if not requirements.is_file():
+        raise EnvError(f"{requirements}: no such file", hint="list the family's packages there")
+    base = lock.with_suffix(".base.part")
+    base.write_text("\n".join(BASE_REQUIREMENTS) + "\n", encoding="utf-8")
+    out = lock.with_suffix(".lock.part")
+    try:
+        uv(
+            *("pip", "compile", "--universal", "--python-version", python, "--generate-hashes"),
+            *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
+            *("--output-file", str(out), str(requirements), str(base)),
+        )
+        text = out.read_text(encoding="utf-8")
+    finally:
+        base.unlink(missing_ok=True)
+        out.unlink(missing_ok=True)
+    lock.write_text(clean(text), encoding="utf-8")
+    return read_lock(lock)
+
+
+def clean(resolved: str) -> str:
+    """A lock's text from uv's: torch becomes a variant line, what only comes with torch is dropped."""
+    variants: list[str] = []
+    kept: list[str] = []
+    keep = True
+    for line in resolved.splitlines():
+        pin = _PIN.match(line)
+        if pin:
+            name, version = pin.group(1).lower(), pin.group(2)
+            if name in _VARIANT_PACKAGES:
+                variants.append(f"{VARIANT} {name}=={version.partition('+')[0]}")
+            keep = name not in _VARIANT_PACKAGES and not _COMES_WITH_TORCH.match(name)
+        if keep and line.strip() and not line.startswith("#"):
+            kept.append(line)
+    head = [
+        "# Made by 'mlpzoo env lock'; do not edit.",
+        *dict.fromkeys(variants),
+    ]
+    return "\n".join([*head, *kept]) + "\n"

@@ -1,0 +1,299 @@
+"""What is to be done: every (model, benchmark, case) with its key and its place, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from mlpzoo import __version__, lockfile, plugins
+from mlpzoo.benchmark import BenchmarkSpec, Case, RunSettings
+from mlpzoo.errors import UsageError
+from mlpzoo.registry import file_sha256
+from mlpzoo.results import Provenance, Result
+from mlpzoo.store import Store, key_of
+from mlpzoo.versions import framework_versions, python_version
+
+if TYPE_CHECKING:
+    from mlpzoo.models import DType, ModelSpec
+    from mlpzoo.registry import Registry
+
+State = Literal["cached", "unsupported", "run"]
+Place = Literal["this Python", "this process"] | str  # noqa: PYI051  (or "environment NAME")
+_CORE = ("benchmarks", "metrics", "physics", "data")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked for, with the defaults of ``mlpzoo compare``.
+
+    Attributes:
+        models: Names or globs.
+        benchmarks: Names, or ``all``.
+        systems: Systems, cases, or globs of them.
+        settings: Profile and seed.
+        device: Device of every model.
+        dtype: Precision of every model.
+        isolate: Where tasks run; see ``mlpzoo compare --help``.
+        fresh: Do not use stored results.
+        jobs: Worker processes at a time.
+        threads: Threads per worker; 0: the cores divided by ``jobs``.
+        timeout_s: Time limit of one task.
+        memory_limit_gb: Data memory of one worker; 0 for no limit.
+    """
+
+    models: tuple[str, ...]
+    benchmarks: tuple[str, ...] = ("re-forces",)
+    systems: tuple[str, ...] = ("si",)
+    settings: RunSettings = field(default_factory=RunSettings)
+    device: str = "cpu"
+    dtype: DType = "float64"
+    isolate: Literal["auto", "always", "never"] = "auto"
+    fresh: bool = False
+    jobs: int = 1
+    threads: int = 0
+    timeout_s: float = 3600.0
+    memory_limit_gb: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One cell block of a table: one model (or one reference row) on one case.
+
+    Attributes:
+        title: Row title: the model's name, or what the reference row is.
+        key: Of the stored result.
+        state: ``cached``, ``unsupported`` or ``run``.
+        place: Where it would run.
+        result: The stored result if ``cached``, the reason if ``unsupported``.
+        floor: Name of the reference row; empty for a model.
+    """
+
+    title: str
+    benchmark: BenchmarkSpec
+    benchmark_module: str
+    case: Case
+    settings: RunSettings
+    key: str
+    state: State
+    place: str
+    model: ModelSpec | None = None
+    family: str = ""
+    plugin_module: str = ""
+    provenance: Provenance = field(default_factory=Provenance)
+    result: Result | None = None
+    floor: str = ""
+
+    @property
+    def label(self) -> str:
+        """``model · benchmark · case``."""
+        return f"{self.title} · {self.benchmark.name} · {self.case.name}"
+
+    @property
+    def store_name(self) -> str:
+        """What the file of its result is called."""
+        return f"{self.benchmark.name}-{self.case.name}-{self.settings.profile}-{self.title}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All tasks, and the cases that cannot run yet."""
+
+    request: Request
+    tasks: tuple[Task, ...]
+    unavailable: tuple[Case, ...] = ()
+
+
+def plan(request: Request, registry: Registry, store: Store) -> Plan:
+    """Resolve every name and look up every stored result.  Starts nothing.
+
+    Raises:
+        UsageError: A name is unknown, or nothing is left to run.
+        ModelError: Weights are missing or altered.
+        PluginError: A name is claimed twice.
+    """
+    models = [
+        registry.resolve(name, device=request.device, dtype=request.dtype)
+        for name in registry.models(request.models)
+    ]
+    names = request.benchmarks
+    if "all" in names:
+        names = tuple(registry.benchmarks)
+    tasks: list[Task] = []
+    unavailable: list[Case] = []
+    for name in names:
+        entry = registry.benchmark(name)
+        for case in registry.select_cases(entry.item, request.systems):
+            if case.unavailable:
+                unavailable.append(case)
+                continue
+            maker = _Maker(request, registry, store, entry.item, entry.plugin, case)
+            tasks += [maker.model_task(spec) for spec in models]
+            tasks += [maker.floor_task(floor, title) for floor, title in case.floors.items()]
+    if not tasks:
+        raise _nothing(request, registry, unavailable)
+    return Plan(request=request, tasks=tuple(tasks), unavailable=tuple(unavailable))
+
+
+def _nothing(request: Request, registry: Registry, unavailable: Sequence[Case]) -> UsageError:
+    if unavailable:
+        return UsageError(
+            f"'{unavailable[0].name}' cannot run yet", hint=unavailable[0].unavailable
+        )
+    asked = ", ".join(request.systems)
+    return UsageError(
+        f"no benchmark has a case for system '{asked}'",
+        hint=f"known systems: {', '.join(registry.systems) or 'none'}; see 'mlpzoo systems'",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes the tasks of one case."""
+
+    request: Request
+    registry: Registry
+    store: Store
+    benchmark: BenchmarkSpec
+    benchmark_plugin: plugins.Plugin
+    case: Case
+
+    def model_task(self, spec: ModelSpec) -> Task:
+        family = spec.card.family if spec.card else spec.name.partition(":")[0]
+        entry = self.registry.backend(family)
+        here = self.registry.runs_here(family)
+        lock_file = entry.item.lock_file
+        isolate = self.request.isolate
+        in_environment = lock_file is not None and (isolate == "always" or not here)
+        if isolate == "never" and not here:
+            raise UsageError(
+                f"{', '.join(entry.item.requires)} cannot be imported here",
+                hint=f"install it, or leave out --isolate never to run '{family}' in its environment",
+            )
+        lock = lockfile.read_lock(lock_file).sha256 if in_environment and lock_file else ""
+        provenance = self._provenance(
+            plugin=entry.plugin.name,
+            plugin_version=entry.plugin.version,
+            lock_sha256=lock,
+            weights_sha256=_weights_sha256(spec),
+            device=spec.device,
+            dtype=spec.dtype,
+            isolated=in_environment,
+        )
+        runtime = {} if in_environment else {"versions": _versions(tuple(entry.item.requires))}
+        key = self._key(
+            provenance,
+            {"model": spec.name, "plugin": plugins.source_sha256(entry.plugin.directory), **runtime},
+        )
+        if in_environment:
+            place = f"environment {family}"
+        else:
+            place = "this process" if isolate == "never" else "this Python"
+        task = Task(
+            title=spec.name,
+            benchmark=self.benchmark,
+            benchmark_module=self.benchmark_plugin.module_name,
+            case=self.case,
+            settings=self.request.settings,
+            key=key,
+            state="run",
+            place=place,
+            model=spec,
+            family=family,
+            plugin_module=entry.plugin.module_name,
+            provenance=provenance,
+        )
+        if spec.card and not spec.card.supports(self.case.elements):
+            missing = ", ".join(sorted(set(self.case.elements) - set(spec.card.elements)))
+            return _with(task, "unsupported", result_of(task, "unsupported", f"does not know {missing}"))
+        return self._cached(task)
+
+    def floor_task(self, floor: str, title: str) -> Task:
+        provenance = self._provenance(plugin=self.benchmark_plugin.name, plugin_version=self.benchmark_plugin.version)
+        task = Task(
+            title=title,
+            benchmark=self.benchmark,
+            benchmark_module=self.benchmark_plugin.module_name,
+            case=self.case,
+            settings=self.request.settings,
+            key=self._key(provenance, {"floor": floor, "versions": _versions(())}),
+            state="run",
+            place="this process" if self.request.isolate == "never" else "this Python",
+            provenance=provenance,
+            floor=floor,
+        )
+        return self._cached(task)
+
+    def _cached(self, task: Task) -> Task:
+        if self.request.fresh:
+            return task
+        found = self.store.get(task.store_name, task.key)
+        return task if found is None or found.status == "failed" else _with(task, "cached", found)
+
+    def _provenance(self, **known: Any) -> Provenance:
+        return Provenance(
+            mlpzoo=__version__,
+            dataset_sha256=self.case.fingerprint,
+            level_of_theory=self.case.level_of_theory,
+            seed=self.request.settings.seed,
+            **known,
+        )
+
+    def _key(self, provenance: Provenance, more: dict[str, Any]) -> str:
+        """Hash of all that can change the numbers.  Where the data lies does not."""
+        package = Path(__file__).parent
+        case = {k: v for k, v in asdict(self.case).items() if k not in ("params", "title", "unavailable")}
+        if not self.case.fingerprint:
+            case["params"] = self.case.params
+        return key_of(
+            {
+                "schema": 1,
+                "benchmark": [self.benchmark.name, self.benchmark.version],
+                "benchmark_source": _source(self.benchmark_plugin, package),
+                "core": [plugins.source_sha256(package / part) for part in _CORE],
+                "case": msgspec.to_builtins(case),
+                "settings": asdict(self.request.settings),
+                "provenance": asdict(provenance),
+                **more,
+            }
+        )
+
+
+def result_of(task: Task, status: Literal["unsupported", "failed"], message: str) -> Result:
+    """A result without values for a task."""
+    return Result(
+        model=task.title,
+        benchmark=task.benchmark.name,
+        version=task.benchmark.version,
+        case=task.case.name,
+        profile=task.settings.profile,
+        status=status,
+        message=message,
+        provenance=task.provenance,
+        is_floor=bool(task.floor),
+    )
+
+
+def _with(task: Task, state: State, result: Result) -> Task:
+    return replace(task, state=state, result=result)
+
+
+def _source(plugin: plugins.Plugin, package: Path) -> str:
+    """Hash of a benchmark plugin's code; the core's own is hashed once, with the core."""
+    if plugin.module_name.startswith("mlpzoo."):
+        return plugins.source_sha256(package / "benchmarks")
+    return plugins.source_sha256(plugin.directory)
+
+
+def _weights_sha256(spec: ModelSpec) -> str:
+    if spec.card is not None:
+        return spec.card.checkpoint.sha256 if spec.card.checkpoint else ""
+    return file_sha256(Path(spec.path)) if spec.path else ""
+
+
+def _versions(requires: tuple[str, ...]) -> dict[str, str]:
+    """Python and the packages that a calculation in this Python rests on."""
+    return {"python": python_version(), **framework_versions(requires)}

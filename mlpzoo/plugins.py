@@ -1,0 +1,196 @@
+"""Discovery of plugins: cheap, and never fatal.
+
+pluggy's own entry-point loader stops at the first broken plugin and says nothing of a misspelt hook.
+Here each entry point is loaded, checked and asked on its own; what went wrong is kept beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import pluggy
+
+from mlpzoo import hookspecs
+
+BUILTINS: Final = ("mlpzoo.backends", "mlpzoo.benchmarks", "mlpzoo.data.builtin")
+HOOKS: Final = {
+    "backend": "mlpzoo_register_backends",
+    "benchmark": "mlpzoo_register_benchmarks",
+    "dataset": "mlpzoo_register_datasets",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Plugin:
+    """One plugin and what became of it.
+
+    Attributes:
+        name: Name of the entry point; the distribution's own plugins are ``builtin:...``.
+        module_name: The module it names.
+        version: Version of its distribution.
+        module: The loaded module; None if it could not be loaded.
+        registered: Kind (``backend``, ``benchmark``, ``dataset``) to the objects that it returned.
+        problems: What went wrong, one sentence each; empty if nothing did.
+    """
+
+    name: str
+    module_name: str
+    version: str
+    module: ModuleType | None = None
+    registered: dict[str, list[Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def source(self) -> str:
+        """``name version``, for messages."""
+        return f"{self.name} {self.version}".strip()
+
+    @property
+    def directory(self) -> Path:
+        """Where the module's files are: cards name their weights relative to it."""
+        file = getattr(self.module, "__file__", None)
+        return Path(file).parent if file else Path()
+
+
+def load(
+    modules: Sequence[str | ModuleType] = (), *, entry_points: bool = True
+) -> tuple[Plugin, ...]:
+    """Load built-ins, then the given modules, then every installed entry point of the group ``mlpzoo``.
+
+    Never raises for a broken plugin: see `Plugin.problems`.
+    """
+    plugins = [_load_one(f"builtin:{m.rpartition('.')[2]}", m, _version("mlpzoo")) for m in BUILTINS]
+    for module in modules:
+        name = module if isinstance(module, str) else module.__name__
+        plugins.append(_load_one(name, module, ""))
+    if entry_points:
+        plugins += [_load_one(e.name, e, _dist_version(e)) for e in _entry_points()]
+    return tuple(plugins)
+
+
+def _entry_points() -> Iterator[importlib.metadata.EntryPoint]:
+    """Entry points of the group, each distribution's once, in a stable order."""
+    seen: set[tuple[str, str]] = set()
+    found = importlib.metadata.entry_points(group=hookspecs.PROJECT)
+    for entry in sorted(found, key=lambda e: (e.name, e.value)):
+        if (entry.name, entry.value) not in seen:
+            seen.add((entry.name, entry.value))
+            yield entry
+
+
+def _load_one(
+    name: str, source: str | ModuleType | importlib.metadata.EntryPoint, version: str
+) -> Plugin:
+    """Import one plugin and ask its hooks; whatever fails is written down."""
+    if isinstance(source, importlib.metadata.EntryPoint):
+        plugin = Plugin(name=name, module_name=source.module, version=version)
+    else:
+        module_name = source if isinstance(source, str) else source.__name__
+        plugin = Plugin(name=name, module_name=module_name, version=version)
+    try:
+        if isinstance(source, ModuleType):
+            implementation: object = source
+        elif isinstance(source, str):
+            implementation = importlib.import_module(source)
+        else:
+            implementation = source.load()
+        plugin.module = sys.modules.get(plugin.module_name)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (a stranger's code: recorded, reported)
+        plugin.problems.append(f"could not be loaded: {_brief(error)}")
+        return plugin
+    _ask(plugin, implementation)
+    return plugin
+
+
+def _ask(plugin: Plugin, implementation: object) -> None:
+    """Call each hook of one plugin on its own manager, so that none can disturb another."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(implementation, name=plugin.name)
+        _check_names(plugin, manager, implementation)
+    except Exception as error:  # noqa: BLE001
+        plugin.problems.append(f"could not be registered: {_brief(error)}")
+        return
+    if not manager.get_hookcallers(implementation) and not plugin.problems:
+        plugin.problems.append(
+            f"implements no hook: mark {', '.join(HOOKS.values())} with @mlpzoo.hookimpl"
+        )
+    for kind, hook in HOOKS.items():
+        try:
+            answers = getattr(manager.hook, hook)()
+            found = [item for answer in answers for item in _listed(answer, hook)]
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            plugin.problems.append(f"{hook} failed: {_brief(error)}")
+            continue
+        if found:
+            plugin.registered[kind] = found
+
+
+def _listed(answer: object, hook: str) -> list[Any]:
+    if isinstance(answer, Iterable) and not isinstance(answer, (str, bytes)):
+        return list(answer)
+    raise TypeError(f"{hook} must return an iterable, got {type(answer).__name__}")
+
+
+def _check_names(plugin: Plugin, manager: pluggy.PluginManager, implementation: object) -> None:
+    """Report implementations of hooks that do not exist, and functions that only look like one."""
+    known = set(HOOKS.values())
+    marked: set[str] = set()
+    for caller in manager.get_hookcallers(implementation) or []:
+        marked.add(caller.name)
+        if caller.name not in known:
+            plugin.problems.append(f"unknown hook '{caller.name}'{_near(caller.name)}")
+    for name in dir(implementation):
+        if name.startswith("mlpzoo_register") and name not in marked:
+            why = "is not marked with @mlpzoo.hookimpl" if name in known else "is no hook"
+            plugin.problems.append(f"'{name}' {why}{_near(name) if name not in known else ''}")
+
+
+def _near(name: str) -> str:
+    import difflib  # noqa: PLC0415  (only on error)
+
+    near = difflib.get_close_matches(name, HOOKS.values(), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _brief(error: BaseException) -> str:
+    """``Type: first line`` and where in the plugin it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = ""
+    if trace is not None and not isinstance(error, (ImportError, SystemExit)):
+        where = f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
+    text = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text}{where}"
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _dist_version(entry: importlib.metadata.EntryPoint) -> str:
+    return entry.dist.version if entry.dist is not None else ""
+
+
+@cache
+def source_sha256(directory: Path) -> str:
+    """sha256 over all ``.py`` files below a directory: changes whenever the code there does."""
+    digest = hashlib.sha256()
+    for file in sorted(directory.rglob("*.py")):
+        digest.update(file.relative_to(directory).as_posix().encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()

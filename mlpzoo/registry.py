@@ -1,0 +1,318 @@
+"""Names to things: models, benchmarks, cases.  A clash or an unknown name stops here."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import hashlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from mlpzoo import plugins as _plugins
+from mlpzoo.benchmark import BenchmarkSpec, Case
+from mlpzoo.errors import ModelError, PluginError, UsageError
+from mlpzoo.models import Backend, DType, ModelCard, ModelName, ModelSpec
+
+if TYPE_CHECKING:
+    from mlpzoo.data.dataset import DatasetSpec
+    from mlpzoo.plugins import Plugin
+
+T = TypeVar("T")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """A thing and the plugin that registered it."""
+
+    plugin: Plugin
+    item: T
+
+
+class Registry:
+    """Everything that the loaded plugins registered, by name.
+
+    A name that two plugins claim belongs to neither: whoever asks for it is told both, and all other names
+    go on working.
+    """
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self.plugins = tuple(plugins)
+        self.clashes: dict[tuple[str, str], tuple[Plugin, ...]] = {}
+        self._backends: dict[str, Entry[Backend]] = self._index("backend", "family", _backend_problem)
+        self._benchmarks: dict[str, Entry[BenchmarkSpec]] = self._index(
+            "benchmark", "name", _instance_problem(BenchmarkSpec)
+        )
+        self._datasets: dict[str, Entry[DatasetSpec]] = self._index("dataset", "name", _dataset_problem)
+
+    def _index(
+        self, kind: str, attribute: str, problem: Callable[[Any], str]
+    ) -> dict[str, Entry[Any]]:
+        claims: dict[str, list[Entry[Any]]] = {}
+        for plugin in self.plugins:
+            for item in plugin.registered.get(kind, ()):
+                fault = problem(item)
+                if fault:
+                    plugin.problems.append(f"{kind} {fault}")
+                else:
+                    claims.setdefault(getattr(item, attribute), []).append(Entry(plugin, item))
+        for name, entries in claims.items():
+            if len(entries) > 1:
+                self.clashes[kind, name] = tuple(e.plugin for e in entries)
+                for entry in entries:
+                    others = " and ".join(e.plugin.source for e in entries if e is not entry)
+                    also = others or f"{entry.plugin.source} itself"
+                    entry.plugin.problems.append(f"{kind} '{name}' is also claimed by {also}: refused")
+        return {name: entries[0] for name, entries in claims.items() if len(entries) == 1}
+
+    # -- backends and models -------------------------------------------------------------------------
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Names of all families, sorted."""
+        return tuple(sorted(self._backends))
+
+    def backend(self, family: str) -> Entry[Backend]:
+        """The backend of a family.
+
+        Raises:
+            PluginError: Two plugins claim it, or the plugin of that name is broken.
+            UsageError: There is none.
+        """
+        return self._get("backend", "model family", self._backends, family, "mlpzoo models")
+
+    @cached_property
+    def cards(self) -> dict[str, Entry[ModelCard]]:
+        """All cards by full name; a family whose cards cannot be read is reported in its plugin."""
+        found: dict[str, Entry[ModelCard]] = {}
+        for family, entry in sorted(self._backends.items()):
+            try:
+                cards = list(entry.item.cards())
+                faults = [_card_problem(card, family) for card in cards]
+            except Exception as error:  # noqa: BLE001  (a stranger's code)
+                entry.plugin.problems.append(f"cards of '{family}' cannot be read: {error}")
+                continue
+            for card, fault in zip(cards, faults, strict=True):
+                if fault or card.name in found:
+                    entry.plugin.problems.append(fault or f"card '{card.name}' is given twice")
+                else:
+                    found[card.name] = Entry(entry.plugin, card)
+        return found
+
+    def models(self, patterns: Sequence[str]) -> tuple[str, ...]:
+        """Resolve what ``--models`` takes: names, and globs over card names, in order, without repeats.
+
+        Raises:
+            UsageError: A name or glob matches nothing.
+        """
+        names: dict[str, None] = {}
+        for pattern in patterns:
+            if any(c in pattern for c in "*?[") and ":" not in pattern:
+                hits = fnmatch.filter(self.cards, pattern)
+                if not hits:
+                    raise UsageError(f"no model matches '{pattern}'", hint="see 'mlpzoo models'")
+                names.update(dict.fromkeys(hits))
+            else:
+                names[self.resolve(pattern).name] = None
+        return tuple(names)
+
+    def resolve(self, name: str, *, device: str = "cpu", dtype: DType = "float64") -> ModelSpec:
+        """The spec of a model name; its weights, if packaged, are checked against the card's sha256.
+
+        Raises:
+            UsageError: Unknown family or card, or a malformed name.
+            ModelError: The weights file is missing or altered.
+        """
+        parsed = ModelName.parse(name)
+        entry = self.backend(parsed.family)
+        if parsed.path:
+            path = Path(parsed.path).expanduser().resolve()
+            if not path.exists():
+                raise ModelError(f"{path}: no such file", hint=f"give {parsed.family}:PATH an existing path")
+            return ModelSpec(
+                name=f"{parsed.family}:{path}", path=str(path), device=device, dtype=dtype
+            )
+        own = [card for card in (e.item for e in self.cards.values()) if card.family == parsed.family]
+        full = f"{parsed.family}/{parsed.card}" if parsed.card else self._default_card(entry, own).name
+        if full not in self.cards:
+            raise UsageError(
+                f"family '{parsed.family}' has no model '{parsed.card}'",
+                hint=f"{_did_you_mean(full, [c.name for c in own])}see 'mlpzoo models'",
+            )
+        card = self.cards[full].item
+        path_text = str(_weights(card, entry.plugin.directory)) if card.checkpoint else None
+        return ModelSpec(name=full, card=card, path=path_text, device=device, dtype=dtype)
+
+    def _default_card(self, entry: Entry[Backend], own: Sequence[ModelCard]) -> ModelCard:
+        if own:
+            first = next((c.name for c in entry.item.cards() if c.name in self.cards), own[0].name)
+            return self.cards[first].item
+        family = entry.item.family
+        raise UsageError(
+            f"family '{family}' has no model of its own", hint=f"give it your weights: {family}:PATH"
+        )
+
+    def runs_here(self, family: str) -> bool:
+        """Whether the framework of a family is importable in this process."""
+        return all(_importable(name) for name in self.backend(family).item.requires)
+
+    # -- benchmarks, data sets, cases ----------------------------------------------------------------
+
+    @property
+    def benchmarks(self) -> dict[str, Entry[BenchmarkSpec]]:
+        """All benchmarks by name."""
+        return dict(sorted(self._benchmarks.items()))
+
+    def benchmark(self, name: str) -> Entry[BenchmarkSpec]:
+        """A benchmark by name.
+
+        Raises:
+            PluginError: Two plugins claim it.
+            UsageError: There is none.
+        """
+        return self._get("benchmark", "benchmark", self._benchmarks, name, "mlpzoo benchmarks")
+
+    @property
+    def datasets(self) -> dict[str, Entry[DatasetSpec]]:
+        """All data sets by name."""
+        return dict(sorted(self._datasets.items()))
+
+    def cases(self, benchmark: BenchmarkSpec) -> tuple[Case, ...]:
+        """The cases of a benchmark over all known data sets."""
+        return tuple(benchmark.cases([e.item for e in self.datasets.values()]))
+
+    def select_cases(self, benchmark: BenchmarkSpec, systems: Sequence[str]) -> tuple[Case, ...]:
+        """The cases whose system or own name matches one of the names or globs (possibly none)."""
+        return tuple(
+            case
+            for case in self.cases(benchmark)
+            if any(fnmatch.fnmatch(n, s) for s in systems for n in (case.system, case.name))
+        )
+
+    @property
+    def systems(self) -> dict[str, list[tuple[str, Case]]]:
+        """System to its (benchmark name, case) pairs."""
+        found: dict[str, list[tuple[str, Case]]] = {}
+        for name, entry in self.benchmarks.items():
+            for case in self.cases(entry.item):
+                found.setdefault(case.system, []).append((name, case))
+        return dict(sorted(found.items()))
+
+    def _get(
+        self, kind: str, noun: str, table: dict[str, Entry[T]], name: str, listing: str
+    ) -> Entry[T]:
+        if name in table:
+            return table[name]
+        if (kind, name) in self.clashes:
+            both = " and ".join(p.source for p in self.clashes[kind, name])
+            raise PluginError(
+                f"{noun} '{name}' is claimed by two plugins: {both}",
+                hint="uninstall one of them; see 'mlpzoo plugins'",
+            )
+        broken = [p for p in self.plugins if p.problems and name in (p.name, p.module_name)]
+        if broken:
+            raise PluginError(
+                f"plugin '{broken[0].name}' is installed but broken: {broken[0].problems[0]}",
+                hint="see 'mlpzoo plugins'",
+            )
+        near = _did_you_mean(name, table)
+        install = f", or 'pip install mlpzoo-{name}' if it exists" if kind == "backend" else ""
+        raise UsageError(f"unknown {noun} '{name}'", hint=f"{near}see '{listing}'{install}")
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)
+    return f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+
+
+@cache
+def _importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _weights(card: ModelCard, directory: Path) -> Path:
+    """The packaged weights file of a card, verified."""
+    checkpoint = card.checkpoint
+    if checkpoint is None or not checkpoint.file:
+        raise ModelError(
+            f"the weights of {card.name} do not come with its plugin",
+            hint=f"fetch {checkpoint.url if checkpoint else 'them'} and use {card.family}:PATH",
+        )
+    path = directory / checkpoint.file
+    if not path.is_file():
+        raise ModelError(f"{card.name}: {path} is missing", hint="reinstall the plugin")
+    found = file_sha256(path)
+    if found != checkpoint.sha256:
+        raise ModelError(
+            f"{card.name}: {path.name} was altered: sha256 {found}, the card says {checkpoint.sha256}",
+            hint="reinstall the plugin",
+        )
+    return path
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file, or of all files below a directory with their relative paths."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+            digest.update(bytes.fromhex(file_sha256(file)))
+        return digest.hexdigest()
+    with path.open("rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _backend_problem(item: object) -> str:
+    """Why an object is no backend; empty if it is one."""
+    missing = [
+        name
+        for name in ("family", "requires", "lock_file", "cards", "calculator")
+        if not hasattr(item, name)
+    ]
+    if isinstance(item, type):
+        return f"{item.__name__} is a class: return an instance of it"
+    if missing:
+        return f"{type(item).__name__} lacks {', '.join(missing)}"
+    family = item.family  # type: ignore[attr-defined]
+    if not isinstance(family, str) or not _NAME.fullmatch(family):
+        return f"{type(item).__name__} has an invalid family name {family!r}: use [a-z0-9._-]"
+    if isinstance(item.requires, str):  # type: ignore[attr-defined]
+        return f"{family}: 'requires' must be a tuple of import names, not a string"
+    return ""
+
+
+def _card_problem(card: object, family: str) -> str:
+    if not isinstance(card, ModelCard):
+        return f"'{family}' returned a {type(card).__name__} instead of a ModelCard"
+    if card.family != family or not card.name.startswith(f"{family}/"):
+        return f"card '{card.name}' must be named '{family}/...' and have family '{family}'"
+    return ""
+
+
+def _instance_problem(cls: type) -> Callable[[object], str]:
+    def problem(item: object) -> str:
+        return "" if isinstance(item, cls) else f"must be a {cls.__name__}, got {type(item).__name__}"
+
+    return problem
+
+
+def _dataset_problem(item: object) -> str:
+    return "" if hasattr(item, "name") and hasattr(item, "kind") else "must be a DatasetSpec"
+
+
+@cache
+def default_registry() -> Registry:
+    """The registry of all installed plugins, built once per process."""
+    return Registry(_plugins.load())
+
+

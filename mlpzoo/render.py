@@ -1,0 +1,205 @@
+"""Tables as text: Markdown, CSV, LaTeX, JSON, and for the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from mlpzoo.table import Comparison, Table, cell, to_json
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mlpzoo.benchmark import Quantity
+    from mlpzoo.results import Result
+
+Format = Literal["terminal", "md", "csv", "json", "latex"]
+LEGEND = "bold: best of its column; ≈: no different from it (95 % interval of the paired difference holds 0)"
+
+
+def render(found: Comparison, form: Format, *, all_columns: bool = False) -> str:
+    """A comparison as text, for every format but ``terminal``."""
+    renderers: dict[str, Callable[[Comparison, bool], str]] = {
+        "md": _markdown,
+        "csv": _csv,
+        "latex": _latex,
+        "json": lambda c, _: to_json(c).decode() + "\n",
+    }
+    return renderers[form](found, all_columns)
+
+
+def columns(table: Table, *, all_columns: bool) -> list[Quantity]:
+    """The quantities that are shown: chosen ones, or all, less those that no row has (while another is there)."""
+    rows = (*table.rows, *table.floors)
+    nothing = not any(r.values for r in rows)
+    return [
+        q
+        for q in table.benchmark.quantities
+        if (all_columns or q.shown) and (nothing or any(q.name in r.values for r in rows))
+    ]
+
+
+def heading(table: Table) -> str:
+    """``re-forces v1 · si-vacancy · profile standard · 14 snapshots ...``."""
+    parts = [f"{table.benchmark.name} v{table.benchmark.version}", table.case.name]
+    parts.append(f"profile {table.settings.profile}")
+    for row in (*table.rows, *table.floors):
+        if row.status == "ok" and "n_snapshots" in row.values:
+            counts = row.values
+            parts.append(
+                f"{counts['n_snapshots']:.0f} snapshots, {counts.get('n_re_atoms', 0):.0f} RE atoms"
+            )
+            break
+    if table.case.level_of_theory:
+        parts.append(f"reference {table.case.level_of_theory}")
+    return " · ".join(parts)
+
+
+def header(quantity: Quantity) -> str:
+    """Title with the unit."""
+    return f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title
+
+
+def _sign(result: Result) -> str:
+    return {"ok": "—", "unsupported": "—", "failed": "✗"}[result.status]
+
+
+def _notes(table: Table) -> Iterator[str]:
+    for model, message in table.notes:
+        yield f"{model}: {message}"
+    yield from table.differences
+
+
+def _markdown(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
+    parts = []
+    for table in found.tables:
+        shown = columns(table, all_columns=all_columns)
+        lines = [f"### {heading(table)}", ""]
+        lines.append("| model | " + " | ".join(header(q).replace("|", "\\|") for q in shown) + " |")
+        lines.append("|---|" + "---:|" * len(shown))
+        for row in (*table.rows, *table.floors):
+            cells = []
+            for q in shown:
+                text = cell(row.values[q.name], q) if q.name in row.values else _sign(row)
+                mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
+                cells.append(f"**{text}**" if mark and mark.best else f"≈ {text}" if mark and mark.tie else text)
+            name = f"*{row.model}*" if row.is_floor else row.model
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        if table.marks:
+            lines += ["", LEGEND]
+        notes = [n.splitlines() for n in _notes(table)]
+        lines += ["", *(f"- {n[0]}" for n in notes)] if notes else []
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _csv(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
+    """Long form, every quantity, so that it can be read without knowing the benchmark."""
+    del all_columns
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["benchmark", "version", "case", "profile", "row", "model", "status"]
+        + ["quantity", "unit", "value", "low", "high", "best", "tie", "message"]
+    )
+    for table in found.tables:
+        head = [table.benchmark.name, table.benchmark.version, table.case.name, table.settings.profile]
+        for row in (*table.rows, *table.floors):
+            kind = "reference" if row.is_floor else "model"
+            lead = [*head, kind, row.model, row.status]
+            message = row.message.splitlines()[0] if row.message else ""
+            if not row.values:
+                writer.writerow([*lead, "", "", "", "", "", "", "", message])
+            for q in table.benchmark.quantities:
+                if q.name not in row.values:
+                    continue
+                low, high = row.interval.get(q.name, ("", ""))
+                mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
+                flags = [int(mark.best), int(mark.tie)] if mark else [0, 0]
+                writer.writerow(
+                    [*lead, q.name, q.unit, repr(row.values[q.name]), low, high, *flags, message]
+                )
+    return out.getvalue()
+
+
+_TEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+        "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+        "Å": r"\AA{}", "°": r"$^\circ$", "δ": r"$\delta$", "θ": r"$\theta$", "⟨": r"$\langle$",
+        "⟩": r"$\rangle$", "|": r"$|$", ">": r"$>$", "<": r"$<$", "≈": r"$\approx$", "—": "---",
+        "✗": r"$\times$", "·": r"$\cdot$", "Γ": r"$\Gamma$", "×": r"$\times$", "½": r"$\frac12$",
+    }
+)  # fmt: skip
+
+
+def _latex(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
+    """One ``table`` environment each; needs booktabs."""
+    parts = []
+    for table in found.tables:
+        shown = columns(table, all_columns=all_columns)
+        lines = [r"\begin{table}", r"\centering", rf"\caption{{{heading(table).translate(_TEX)}}}"]
+        lines.append(r"\begin{tabular}{l" + "r" * len(shown) + "}")
+        heads = " & ".join(header(q).translate(_TEX) for q in shown)
+        lines += [r"\toprule", rf"model & {heads} \\", r"\midrule"]
+        for number, row in enumerate((*table.rows, *table.floors)):
+            if row.is_floor and number == len(table.rows):
+                lines.append(r"\midrule")
+            cells = [row.model.translate(_TEX)]
+            for q in shown:
+                text = cell(row.values[q.name], q) if q.name in row.values else _sign(row)
+                text = text.translate(_TEX)
+                mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
+                if mark:
+                    text = rf"\textbf{{{text}}}" if mark.best else rf"$\approx$ {text}"
+                cells.append(text)
+            lines.append(" & ".join(cells) + r" \\")
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        notes = [note.splitlines()[0].translate(_TEX) for note in _notes(table)]
+        lines += [rf"\par\footnotesize {note}" for note in notes]
+        lines.append(r"\end{table}")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def terminal(found: Comparison, *, all_columns: bool = False, intervals: bool = False) -> Iterator[Any]:
+    """Renderables for a rich console, one table after the other with its notes."""
+    for table in found.tables:
+        yield from _terminal_table(table, all_columns=all_columns, intervals=intervals)
+
+
+def _terminal_table(table: Table, *, all_columns: bool, intervals: bool) -> Iterator[RenderableType]:
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table as RichTable  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    shown = columns(table, all_columns=all_columns)
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    grid.add_column("model", overflow="fold", min_width=8)
+    for q in shown:
+        grid.add_column(Text(q.title + (f"\n{q.unit}" if q.unit else "")), justify="right", overflow="fold")
+    for number, row in enumerate((*table.rows, *table.floors)):
+        style = "dim" if row.is_floor else ""
+        if row.is_floor and number == len(table.rows):
+            grid.add_section()
+        cells = [Text(row.model, style=style)]
+        for q in shown:
+            mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
+            text = cell(row.values[q.name], q) if q.name in row.values else _sign(row)
+            if mark and mark.tie:
+                text = f"≈{text}"
+            if intervals and q.name in row.interval:
+                low, high = row.interval[q.name]
+                text += f"\n[{cell(low, q)}, {cell(high, q)}]"
+            failed = row.status == "failed"
+            cells.append(Text(text, style="bold" if mark and mark.best else "red" if failed else style))
+        grid.add_row(*cells)
+    yield Text(heading(table), style="bold")
+    yield grid
+    if table.marks:
+        yield Text(f"{LEGEND}", style="dim")
+    for note in _notes(table):
+        yield Text(note)
+    yield Text("")
