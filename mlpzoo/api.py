@@ -56,7 +56,7 @@ def load(
     family = spec.name.partition("/")[0].partition(":")[0]
     entry = registry.backend(family)
     if isolate != "always" and registry.runs_here(family):
-        from mlpzoo.calculator import build  # noqa: PLC0415
+        from mlpzoo.calculator import build
 
         return build(entry.item, spec)
     if isolate == "never":
@@ -64,10 +64,10 @@ def load(
             f"{', '.join(entry.item.requires)} cannot be imported here",
             hint="install it, or leave out isolate='never' to use the family's own environment",
         )
-    from mlpzoo import wire  # noqa: PLC0415
-    from mlpzoo.calculator import ZooCalculator  # noqa: PLC0415
-    from mlpzoo.remote import RemoteCalculator  # noqa: PLC0415
-    from mlpzoo.workers import Worker  # noqa: PLC0415
+    from mlpzoo import wire
+    from mlpzoo.calculator import ZooCalculator
+    from mlpzoo.remote import RemoteCalculator
+    from mlpzoo.workers import Worker
 
     worker = Worker(launch_for(registry, family), family)
     try:
@@ -100,7 +100,7 @@ def launch_for(
         threads: Threads of the worker; 0 leaves it to the framework.
         memory_limit_bytes: See `mlpzoo.workers.Launch`.
     """
-    from mlpzoo import envs, workers  # noqa: PLC0415
+    from mlpzoo import envs, workers
 
     modules = {p.module_name: p.module for p in registry.plugins if p.module_name in more_modules}
     lock: Path | None = None

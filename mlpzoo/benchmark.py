@@ -132,9 +132,7 @@ class RunSettings:
 
 
 RunFn = Callable[["Calculator", Case, RunSettings, ProgressFn], Outcome]
-CompareFn = Callable[
-    [dict[str, Any], dict[str, Any], RunSettings], dict[str, tuple[float, float]]
-]
+CompareFn = Callable[[dict[str, Any], dict[str, Any], RunSettings], dict[str, tuple[float, float]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

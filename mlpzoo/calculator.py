@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
@@ -35,7 +35,7 @@ class ZooCalculator(Calculator):
         card: The card.
     """
 
-    implemented_properties: ClassVar[list[str]] = list(PUBLIC_PROPERTIES)
+    implemented_properties: list[str] = list(PUBLIC_PROPERTIES)  # noqa: RUF012  (ASE's declaration)
 
     def __init__(self, inner: Calculator, card: ModelCard) -> None:
         super().__init__()
@@ -90,7 +90,8 @@ class ZooCalculator(Calculator):
         unknown = sorted(set(atoms.get_chemical_symbols()) - self._known)
         if unknown:
             raise UnsupportedElementError(
-                f"{self.card.name} does not know {', '.join(unknown)}; it knows {', '.join(self.card.elements)}",
+                f"{self.card.name} does not know {', '.join(unknown)}; "
+                f"it knows {', '.join(self.card.elements)}",
                 hint="choose a model for these elements: 'mlpzoo models --elements ...'",
             )
         self._checked_numbers = numbers
@@ -132,7 +133,7 @@ def _where(array: np.ndarray[Any, np.dtype[np.float64]]) -> str:
 
 def card_of(backend: Backend, spec: ModelSpec, inner: Calculator) -> ModelCard:
     """The card to check against: the named one, or what can be read from the user's own weights."""
-    from mlpzoo.models import ModelCard  # noqa: PLC0415
+    from mlpzoo.models import ModelCard
 
     if spec.card is not None:
         return spec.card

@@ -11,7 +11,7 @@ from mlpzoo.registry import Registry, default_registry
 from mlpzoo.workers import Worker
 
 
-def check_model(  # noqa: PLR0913
+def check_model(
     model: str,
     names: Sequence[str] = (),
     *,

@@ -9,6 +9,7 @@ other.
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import hashlib
 import os
@@ -18,7 +19,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ from mlpzoo.lockfile import VARIANT, LockFile, read_lock
 from mlpzoo.site_settings import uv_environment
 
 MARKER: Final = "mlpzoo-env.json"
+_DULL: Final = re.compile(r"[+~-] |Using Python|Resolved |Audited ")
 ProgressFn = Callable[[str], None]
 
 
@@ -87,11 +89,13 @@ class Environment:
         directory: Where it is.
         marker: Its record; None if it was never finished.
         problem: What is wrong with it; empty if nothing is.
+        altered: The file, relative to the directory, that has not its recorded size.
     """
 
     directory: Path
     marker: Marker | None = None
     problem: str = ""
+    altered: str = ""
 
     @property
     def python(self) -> Path:
@@ -123,12 +127,15 @@ def inspect(directory: Path) -> Environment:
         return Environment(directory=directory, problem="was never finished")
     if not os.access(directory / "bin" / "python", os.X_OK):
         return Environment(directory=directory, marker=marker, problem="its Python is gone")
-    for name, size in marker.files.items():
-        try:
+    try:
+        for name, size in marker.files.items():
             if os.stat(f"{directory}/{name}").st_size != size:  # noqa: PTH116  (30,000 files: speed)
-                return Environment(directory=directory, marker=marker, problem=f"{name} was altered")
-        except OSError:
-            return Environment(directory=directory, marker=marker, problem=f"{name} is missing")
+                return Environment(
+                    directory=directory, marker=marker, problem=f"{name} was altered", altered=name
+                )
+    except OSError as error:
+        missing = os.path.relpath(error.filename, directory)
+        return Environment(directory=directory, marker=marker, problem=f"{missing} is missing")
     return Environment(directory=directory, marker=marker)
 
 
@@ -153,6 +160,8 @@ def ensure(spec: EnvSpec, progress: ProgressFn = lambda _: None) -> Environment:
             return found
         if spec.directory.exists():
             progress(f"remaking: {found.problem}")
+            if found.altered:
+                _forget_cached(spec.directory, found.altered)
             shutil.rmtree(spec.directory)
         try:
             _create(spec, progress)
@@ -188,18 +197,27 @@ def _alone(directory: Path, progress: ProgressFn) -> Iterator[None]:
         yield
 
 
+def _forget_cached(directory: Path, altered: str) -> None:
+    """Drop the package of an altered file from uv's cache, whose copy may be the same file (a hard link)."""
+    for record in directory.glob("lib/python*/site-packages/*.dist-info/RECORD"):
+        inside = os.path.relpath(directory / altered, record.parent.parent)
+        with record.open(encoding="utf-8", newline="") as stream:
+            if any(row and row[0] == inside for row in csv.reader(stream)):
+                uv("cache", "clean", record.parent.name.partition("-")[0])
+                return
+
+
 def _create(spec: EnvSpec, progress: ProgressFn) -> None:
     start = time.monotonic()
     target = spec.directory
     python = spec.python or f"{platform.python_implementation().lower()}@{platform.python_version()}"
-    progress(f"creating it with Python {spec.python or platform.python_version()}")
+    progress(f"step 1 of 4: creating it with Python {spec.python or platform.python_version()}")
     uv("venv", "--no-project", "--python", python, str(target))
-    installer = ("pip", "install", "--python", str(target / "bin" / "python"), "--no-config")
-    installer = installer[:-1]
+    installer = ("pip", "install", "--python", str(target / "bin" / "python"))
     _install_variants(spec, installer, progress)
-    progress(f"installing {len(spec.lock.packages)} locked packages")
+    progress(f"step 3 of 4: installing the {len(spec.lock.packages)} packages of the lock")
     uv(*installer, "--no-deps", "-r", str(spec.lock.path), on_line=progress)
-    progress("recording what was installed")
+    progress("step 4 of 4: recording what was installed")
     files = {
         os.path.relpath(os.path.join(folder, name), target): os.path.getsize(os.path.join(folder, name))  # noqa: PTH118,PTH202
         for folder, _, names in os.walk(target)
@@ -235,13 +253,11 @@ def _install_variants(spec: EnvSpec, installer: tuple[str, ...], progress: Progr
         if wanted == "cpu" and platform.system() == "Linux":
             tries.append(("CPU build", (*installer, f"{requirement}+cpu")))
         if wanted != "index" and platform.system() == "Linux":
-            tries.append(
-                (f"{wanted} build", (*installer, requirement, "--torch-backend", wanted))
-            )
+            tries.append((f"{wanted} build", (*installer, requirement, "--torch-backend", wanted)))
         tries.append(("default build", (*installer, requirement)))
         problems = []
         for title, command in tries:
-            progress(f"installing {requirement} ({title})")
+            progress(f"step 2 of 4: installing {requirement} ({title})")
             try:
                 uv(*command, *constraint, on_line=progress)
                 break
@@ -270,7 +286,7 @@ def uv(*arguments: str, on_line: ProgressFn | None = None) -> str:
     Raises:
         EnvError: uv is missing or failed; the message ends with its last lines.
     """
-    from uv import find_uv_bin  # noqa: PLC0415
+    from uv import find_uv_bin
 
     environ = uv_environment()
     environ.pop("VIRTUAL_ENV", None)
@@ -293,7 +309,7 @@ def uv(*arguments: str, on_line: ProgressFn | None = None) -> str:
         assert process.stdout is not None  # noqa: S101
         for line in process.stdout:
             lines.append(line.rstrip())
-            if on_line is not None and line.strip():
+            if on_line is not None and line.strip() and not _DULL.match(line.strip()):
                 on_line(line.strip())
         code = process.wait()
     finally:

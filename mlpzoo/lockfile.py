@@ -58,9 +58,7 @@ def read_lock(path: Path) -> LockFile:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise EnvError(
-            f"{path}: no lock file", hint="make it with 'mlpzoo env lock FAMILY'"
-        ) from error
+        raise EnvError(f"{path}: no lock file", hint="make it with 'mlpzoo env lock FAMILY'") from error
     packages, variants = [], []
     for line in text.splitlines():
         if line.startswith(VARIANT):
@@ -82,14 +80,16 @@ def read_lock(path: Path) -> LockFile:
 
 
 def make_lock(requirements: Path, lock: Path, *, python: str = "3.10") -> LockFile:
-    """Resolve ``requirements.in`` plus what a worker needs into a lock file, for every Python from ``python``.
+    """Resolve ``requirements.in`` plus what a worker needs into a lock file.
+
+    The lock is for every Python from ``python`` on.
 
     The text holds no index, no path and no machine-dependent build.
 
     Raises:
         EnvError: uv cannot resolve it.
     """
-    from mlpzoo.envs import uv  # noqa: PLC0415  (envs reads locks)
+    from mlpzoo.envs import uv
 
     if not requirements.is_file():
         raise EnvError(f"{requirements}: no such file", hint="list the family's packages there")

@@ -159,5 +159,3 @@ class ModelName:
                 hint="write FAMILY, FAMILY/CARD or FAMILY:PATH, e.g. mace/si-small; see 'mlpzoo models'",
             )
         return cls(family=family, card=card, path=path)
-
-

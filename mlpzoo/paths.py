@@ -12,7 +12,7 @@ def home() -> Path:
     if named:
         path = Path(named).expanduser().resolve()
     else:
-        import platformdirs  # noqa: PLC0415
+        import platformdirs
 
         path = Path(platformdirs.user_data_dir("mlpzoo", appauthor=False))
     path.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -140,9 +140,7 @@ def plan(request: Request, registry: Registry, store: Store) -> Plan:
 
 def _nothing(request: Request, registry: Registry, unavailable: Sequence[Case]) -> UsageError:
     if unavailable:
-        return UsageError(
-            f"'{unavailable[0].name}' cannot run yet", hint=unavailable[0].unavailable
-        )
+        return UsageError(f"'{unavailable[0].name}' cannot run yet", hint=unavailable[0].unavailable)
     asked = ", ".join(request.systems)
     return UsageError(
         f"no benchmark has a case for system '{asked}'",
@@ -212,7 +210,8 @@ class _Maker:
         return self._cached(task)
 
     def floor_task(self, floor: str, title: str) -> Task:
-        provenance = self._provenance(plugin=self.benchmark_plugin.name, plugin_version=self.benchmark_plugin.version)
+        plugin = self.benchmark_plugin
+        provenance = self._provenance(plugin=plugin.name, plugin_version=plugin.version)
         task = Task(
             title=title,
             benchmark=self.benchmark,

@@ -61,9 +61,7 @@ class Plugin:
         return Path(file).parent if file else Path()
 
 
-def load(
-    modules: Sequence[str | ModuleType] = (), *, entry_points: bool = True
-) -> tuple[Plugin, ...]:
+def load(modules: Sequence[str | ModuleType] = (), *, entry_points: bool = True) -> tuple[Plugin, ...]:
     """Load built-ins, then the given modules, then every installed entry point of the group ``mlpzoo``.
 
     Never raises for a broken plugin: see `Plugin.problems`.
@@ -87,9 +85,7 @@ def _entry_points() -> Iterator[importlib.metadata.EntryPoint]:
             yield entry
 
 
-def _load_one(
-    name: str, source: str | ModuleType | importlib.metadata.EntryPoint, version: str
-) -> Plugin:
+def _load_one(name: str, source: str | ModuleType | importlib.metadata.EntryPoint, version: str) -> Plugin:
     """Import one plugin and ask its hooks; whatever fails is written down."""
     if isinstance(source, importlib.metadata.EntryPoint):
         plugin = Plugin(name=name, module_name=source.module, version=version)
@@ -122,9 +118,7 @@ def _ask(plugin: Plugin, implementation: object) -> None:
         plugin.problems.append(f"could not be registered: {_brief(error)}")
         return
     if not manager.get_hookcallers(implementation) and not plugin.problems:
-        plugin.problems.append(
-            f"implements no hook: mark {', '.join(HOOKS.values())} with @mlpzoo.hookimpl"
-        )
+        plugin.problems.append(f"implements no hook: mark {', '.join(HOOKS.values())} with @mlpzoo.hookimpl")
     for kind, hook in HOOKS.items():
         try:
             answers = getattr(manager.hook, hook)()
@@ -157,7 +151,7 @@ def _check_names(plugin: Plugin, manager: pluggy.PluginManager, implementation: 
 
 
 def _near(name: str) -> str:
-    import difflib  # noqa: PLC0415  (only on error)
+    import difflib
 
     near = difflib.get_close_matches(name, HOOKS.values(), n=1)
     return f"; did you mean '{near[0]}'?" if near else ""

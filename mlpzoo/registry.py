@@ -50,9 +50,7 @@ class Registry:
         )
         self._datasets: dict[str, Entry[DatasetSpec]] = self._index("dataset", "name", _dataset_problem)
 
-    def _index(
-        self, kind: str, attribute: str, problem: Callable[[Any], str]
-    ) -> dict[str, Entry[Any]]:
+    def _index(self, kind: str, attribute: str, problem: Callable[[Any], str]) -> dict[str, Entry[Any]]:
         claims: dict[str, list[Entry[Any]]] = {}
         for plugin in self.plugins:
             for item in plugin.registered.get(kind, ()):
@@ -134,9 +132,7 @@ class Registry:
             path = Path(parsed.path).expanduser().resolve()
             if not path.exists():
                 raise ModelError(f"{path}: no such file", hint=f"give {parsed.family}:PATH an existing path")
-            return ModelSpec(
-                name=f"{parsed.family}:{path}", path=str(path), device=device, dtype=dtype
-            )
+            return ModelSpec(name=f"{parsed.family}:{path}", path=str(path), device=device, dtype=dtype)
         own = [card for card in (e.item for e in self.cards.values()) if card.family == parsed.family]
         full = f"{parsed.family}/{parsed.card}" if parsed.card else self._default_card(entry, own).name
         if full not in self.cards:
@@ -203,9 +199,7 @@ class Registry:
                 found.setdefault(case.system, []).append((name, case))
         return dict(sorted(found.items()))
 
-    def _get(
-        self, kind: str, noun: str, table: dict[str, Entry[T]], name: str, listing: str
-    ) -> Entry[T]:
+    def _get(self, kind: str, noun: str, table: dict[str, Entry[T]], name: str, listing: str) -> Entry[T]:
         if name in table:
             return table[name]
         if (kind, name) in self.clashes:
@@ -275,9 +269,7 @@ def file_sha256(path: Path) -> str:
 def _backend_problem(item: object) -> str:
     """Why an object is no backend; empty if it is one."""
     missing = [
-        name
-        for name in ("family", "requires", "lock_file", "cards", "calculator")
-        if not hasattr(item, name)
+        name for name in ("family", "requires", "lock_file", "cards", "calculator") if not hasattr(item, name)
     ]
     if isinstance(item, type):
         return f"{item.__name__} is a class: return an instance of it"
@@ -314,5 +306,3 @@ def _dataset_problem(item: object) -> str:
 def default_registry() -> Registry:
     """The registry of all installed plugins, built once per process."""
     return Registry(_plugins.load())
-
-

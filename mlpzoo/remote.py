@@ -63,7 +63,7 @@ class RemoteCalculator(Calculator):
             numbers=pack(atoms.numbers),
             positions=pack(atoms.positions),
             cell=pack(atoms.cell.array),
-            pbc=tuple(bool(p) for p in atoms.pbc),
+            pbc=(bool(atoms.pbc[0]), bool(atoms.pbc[1]), bool(atoms.pbc[2])),
             extras={n: pack(atoms.arrays[n]) for n in _EXTRAS if n in atoms.arrays},
             properties=list(properties),
         )

@@ -31,7 +31,7 @@ def render(found: Comparison, form: Format, *, all_columns: bool = False) -> str
 
 
 def columns(table: Table, *, all_columns: bool) -> list[Quantity]:
-    """The quantities that are shown: chosen ones, or all, less those that no row has (while another is there)."""
+    """The quantities that are shown: chosen ones, or all, less those without a value in any row."""
     rows = (*table.rows, *table.floors)
     nothing = not any(r.values for r in rows)
     return [
@@ -48,9 +48,7 @@ def heading(table: Table) -> str:
     for row in (*table.rows, *table.floors):
         if row.status == "ok" and "n_snapshots" in row.values:
             counts = row.values
-            parts.append(
-                f"{counts['n_snapshots']:.0f} snapshots, {counts.get('n_re_atoms', 0):.0f} RE atoms"
-            )
+            parts.append(f"{counts['n_snapshots']:.0f} snapshots, {counts.get('n_re_atoms', 0):.0f} RE atoms")
             break
     if table.case.level_of_theory:
         parts.append(f"reference {table.case.level_of_theory}")
@@ -84,7 +82,8 @@ def _markdown(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
             for q in shown:
                 text = cell(row.values[q.name], q) if q.name in row.values else _sign(row)
                 mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
-                cells.append(f"**{text}**" if mark and mark.best else f"≈ {text}" if mark and mark.tie else text)
+                best, tie = (mark.best, mark.tie) if mark else (False, False)
+                cells.append(f"**{text}**" if best else f"≈ {text}" if tie else text)
             name = f"*{row.model}*" if row.is_floor else row.model
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         if table.marks:
@@ -101,8 +100,10 @@ def _csv(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["benchmark", "version", "case", "profile", "row", "model", "status"]
-        + ["quantity", "unit", "value", "low", "high", "best", "tie", "message"]
+        [
+            *("benchmark", "version", "case", "profile", "row", "model", "status"),
+            *("quantity", "unit", "value", "low", "high", "best", "tie", "message"),
+        ]
     )
     for table in found.tables:
         head = [table.benchmark.name, table.benchmark.version, table.case.name, table.settings.profile]
@@ -118,9 +119,7 @@ def _csv(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
                 low, high = row.interval.get(q.name, ("", ""))
                 mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
                 flags = [int(mark.best), int(mark.tie)] if mark else [0, 0]
-                writer.writerow(
-                    [*lead, q.name, q.unit, repr(row.values[q.name]), low, high, *flags, message]
-                )
+                writer.writerow([*lead, q.name, q.unit, repr(row.values[q.name]), low, high, *flags, message])
     return out.getvalue()
 
 
@@ -171,9 +170,9 @@ def terminal(found: Comparison, *, all_columns: bool = False, intervals: bool = 
 
 
 def _terminal_table(table: Table, *, all_columns: bool, intervals: bool) -> Iterator[RenderableType]:
-    from rich import box  # noqa: PLC0415
-    from rich.table import Table as RichTable  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
 
     shown = columns(table, all_columns=all_columns)
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)

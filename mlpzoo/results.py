@@ -93,7 +93,7 @@ def pack(array: np.ndarray[Any, Any]) -> Array:
     Raises:
         TypeError: The array holds Python objects.
     """
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     array = np.ascontiguousarray(array)
     if array.dtype.hasobject:
@@ -103,6 +103,6 @@ def pack(array: np.ndarray[Any, Any]) -> Array:
 
 def unpack(array: Array) -> np.ndarray[Any, Any]:
     """The inverse of `pack`; read-only."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     return np.frombuffer(array.data, dtype=np.dtype(array.dtype)).reshape(array.shape)

@@ -12,7 +12,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ def run(
     registry: Registry | None = None,
     store: Store | None = None,
     executor: Executor | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Run what is not cached; yields events, each finished task's result among them, as they come.
 
     A task that fails yields a ``failed`` result; the others go on.  Closing the generator (or Ctrl-C) ends
@@ -125,7 +125,7 @@ def _groups(tasks: Sequence[Task]) -> list[list[Task]]:
 class GroupRun:
     """The tasks of one family, one after the other, in one worker (a new one after each crash)."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         registry: Registry,
         store: Store,
@@ -210,8 +210,8 @@ class GroupRun:
         return report
 
     def _start(self, task: Task) -> Worker:
-        from mlpzoo.api import launch_for  # noqa: PLC0415
-        from mlpzoo.workers import Worker  # noqa: PLC0415
+        from mlpzoo.api import launch_for
+        from mlpzoo.workers import Worker
 
         def told(text: str) -> None:
             self.emit(Event(kind="environment", family=task.family, text=text))
@@ -229,9 +229,11 @@ class GroupRun:
         return Worker(launch, task.family or "reference")
 
 
-def _run_here(registry: Registry, request: wire.RunTask, told: Callable[[int, int, str], None]) -> wire.Report:
+def _run_here(
+    registry: Registry, request: wire.RunTask, told: Callable[[int, int, str], None]
+) -> wire.Report:
     """A task without any isolation, for debuggers; ``--isolate never``."""
-    from mlpzoo import worker  # noqa: PLC0415
+    from mlpzoo import worker
 
     return worker.run_task(request, told, registry)
 
@@ -293,13 +295,11 @@ def compare(models: str | Sequence[str], **options: Any) -> Comparison:
     Raises:
         UsageError: An unknown name.
     """
-    from mlpzoo.table import comparison  # noqa: PLC0415
+    from mlpzoo.table import comparison
 
     if isinstance(models, str):
         models = models.split(",")
-    settings = RunSettings(
-        **{k: options.pop(k) for k in ("profile", "seed") if k in options}
-    )
+    settings = RunSettings(**{k: options.pop(k) for k in ("profile", "seed") if k in options})
     for name in ("benchmarks", "systems"):
         if isinstance(options.get(name), str):
             options[name] = tuple(options[name].split(","))

@@ -45,7 +45,7 @@ def uv_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 def translated(
     pip: Mapping[str, str], environ: Mapping[str, str], uv_keys: frozenset[str] = frozenset()
 ) -> dict[str, str]:
-    """uv variables for pip options, leaving out those that uv already has.
+    """Uv variables for pip options, leaving out those that uv already has.
 
     Args:
         pip: Option (``index-url``) to value; several values are separated by white space.
@@ -68,7 +68,7 @@ def translated(
 
 
 def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """pip's options: configuration files in pip's order, then ``PIP_*`` variables over them."""
+    """Pip's options: configuration files in pip's order, then ``PIP_*`` variables over them."""
     options: dict[str, str] = {}
     for file in _pip_files(environ):
         parser = configparser.RawConfigParser()
@@ -84,7 +84,7 @@ def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pip_files(environ: Mapping[str, str]) -> Iterator[Path]:
-    """pip's configuration files, lowest precedence first."""
+    """Pip's configuration files, lowest precedence first."""
     named = environ.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return

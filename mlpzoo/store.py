@@ -54,7 +54,7 @@ class Store:
             return None
 
     def put(self, name: str, key: str, result: Result) -> Path:
-        """Write a result: temporary file, fsync, rename, so that a power cut leaves the old or the new one."""
+        """Write a result: temporary file, fsync, rename; a power cut leaves the old or the new one."""
         path = self.path(name, key)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:

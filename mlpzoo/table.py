@@ -93,7 +93,7 @@ class Table:
         for row in self.rows:
             level = self.levels.get(row.model, "")
             if row.status == "ok" and level and here and level != here:
-                found.append((row.model, f"trained on {level}, compared with {here}"))
+                found.append((row.model, f"its level of theory is {level}, the reference's is {here}"))
         return tuple(found)
 
     @cached_property
@@ -126,13 +126,11 @@ class Comparison:
     @property
     def failed(self) -> tuple[Result, ...]:
         """Every failed result."""
-        return tuple(
-            r for t in self.tables for r in (*t.rows, *t.floors) if r.status == "failed"
-        )
+        return tuple(r for t in self.tables for r in (*t.rows, *t.floors) if r.status == "failed")
 
     def __str__(self) -> str:
         """Markdown."""
-        from mlpzoo.render import render  # noqa: PLC0415
+        from mlpzoo.render import render
 
         return render(self, "md")
 
@@ -165,9 +163,7 @@ def comparison(work: Plan, results: Sequence[Result]) -> Comparison:
                 settings=tasks[0].settings,
                 rows=rows,
                 floors=floors,
-                levels={
-                    t.title: t.model.card.level_of_theory for t in tasks if t.model and t.model.card
-                },
+                levels={t.title: t.model.card.level_of_theory for t in tasks if t.model and t.model.card},
             )
         )
     return Comparison(tables=tuple(made), unavailable=work.unavailable)
@@ -191,9 +187,7 @@ def _table_json(table: Table) -> dict[str, Any]:
         "rows": [
             {
                 **_row_json(r),
-                "ties_with_best": [
-                    q for (m, q), mark in table.marks.items() if m == r.model and mark.tie
-                ],
+                "ties_with_best": [q for (m, q), mark in table.marks.items() if m == r.model and mark.tie],
             }
             for r in table.rows
         ],

@@ -40,7 +40,7 @@ def serve(fd: int, *, memory_limit_bytes: int = 0) -> None:
     _end_with(channel.fileno())
     _expect_to_be_killed_first()
     if memory_limit_bytes:
-        import resource  # noqa: PLC0415
+        import resource
 
         resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
     session = Session(channel)
@@ -100,7 +100,7 @@ class Session:
         return progress
 
     def _calculate(self, request: wire.Calculate) -> wire.Calculated:
-        from ase import Atoms  # noqa: PLC0415
+        from ase import Atoms
 
         assert self.current is not None  # noqa: S101  (the parent opens first)
         atoms = Atoms(
@@ -113,14 +113,12 @@ class Session:
             atoms.set_array(name, unpack(array))
         self.current.reset()
         self.current.calculate(atoms, request.properties)
-        import numpy as np  # noqa: PLC0415
+        import numpy as np
 
-        return wire.Calculated(
-            results={k: pack(np.asarray(v)) for k, v in self.current.results.items()}
-        )
+        return wire.Calculated(results={k: pack(np.asarray(v)) for k, v in self.current.results.items()})
 
     def _check(self, request: wire.RunChecks) -> None:
-        from mlpzoo.testing import Subject, run_checks  # noqa: PLC0415
+        from mlpzoo.testing import Subject, run_checks
 
         backend = registry(request.plugin_module).backend(request.family).item
         subject = Subject(backend=backend, spec=request.model)
@@ -140,8 +138,8 @@ class Session:
 @cache
 def registry(*modules: str) -> Registry:
     """Built-ins and the named plugin modules; entry points are not looked at."""
-    from mlpzoo import plugins  # noqa: PLC0415
-    from mlpzoo.registry import Registry  # noqa: PLC0415
+    from mlpzoo import plugins
+    from mlpzoo.registry import Registry
 
     wanted = [m for m in dict.fromkeys(modules) if m and m not in plugins.BUILTINS]
     return Registry(plugins.load(wanted, entry_points=False))
@@ -152,7 +150,7 @@ _calculators: dict[tuple[str, str, str], ZooCalculator] = {}
 
 def calculator(known: Registry, family: str, model: ModelSpec) -> ZooCalculator:
     """The calculator of a model, built once per process."""
-    from mlpzoo.calculator import build  # noqa: PLC0415
+    from mlpzoo.calculator import build
 
     entry = known.backend(family)
     key = (entry.plugin.module_name, family, repr(model))
@@ -169,7 +167,7 @@ def run_task(task: wire.RunTask, progress: Any, known: Registry | None = None) -
         progress: ``progress(done, total, what)``.
         known: Where family and benchmark are; by default the modules that the task names.
     """
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     start = time.perf_counter()
     calc: ZooCalculator | None = None
@@ -180,7 +178,7 @@ def run_task(task: wire.RunTask, progress: Any, known: Registry | None = None) -
         spec = known.benchmark(task.benchmark).item
         if task.floor or task.model is None:
             if spec.run_floor is None:
-                raise ZooError(f"benchmark '{spec.name}' has no reference rows")  # noqa: TRY301
+                raise ZooError(f"benchmark '{spec.name}' has no reference rows")
             outcome = spec.run_floor(task.case, task.floor, task.settings)
         else:
             requires = tuple(known.backend(task.family).item.requires)
@@ -232,7 +230,7 @@ def reason(error: BaseException) -> str:
 
 def _fault(values: dict[str, float], declared: set[str]) -> str:
     """Why values cannot be accepted; empty if they can."""
-    import math  # noqa: PLC0415
+    import math
 
     undeclared = sorted(set(values) - declared)
     if undeclared:

@@ -40,9 +40,9 @@ def main() -> None:
     channel_fd = setup["fd"]
     sys.path[:] = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__file__))]  # noqa: PTH100,PTH120
     sys.path += [p for p in setup["path"] if p not in sys.path]
-    sys.meta_path.insert(0, Borrowed(setup["places"]))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Borrowed(setup["places"]))
     try:
-        from mlpzoo import worker  # noqa: PLC0415
+        from mlpzoo import worker
 
         worker.serve(channel_fd, memory_limit_bytes=setup["memory_limit_bytes"])
     except Exception:  # noqa: BLE001

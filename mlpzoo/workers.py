@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from mlpzoo import wire
 from mlpzoo.errors import WorkerError
@@ -87,7 +87,7 @@ class Worker:
         name: For messages: usually the family.
     """
 
-    _living: weakref.WeakSet[Worker] = weakref.WeakSet()
+    _living: ClassVar[weakref.WeakSet[Worker]] = weakref.WeakSet()
 
     def __init__(self, launch: Launch, name: str) -> None:
         self.name = name
@@ -228,16 +228,12 @@ class Worker:
             message = f"the worker was killed by {name}{memory}"
         else:
             message = f"the worker ended by itself with exit code {code}"
-        return WorkerError(
-            message, remote_traceback=remote_traceback, stderr_tail=self.stderr_tail()
-        )
+        return WorkerError(message, remote_traceback=remote_traceback, stderr_tail=self.stderr_tail())
 
 
 def _environment(launch: Launch) -> dict[str, str]:
     """Variables of the worker: this process's, less what would mix the two Pythons."""
-    environ = {
-        k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    }
+    environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
     environ["PYTHONUNBUFFERED"] = "1"
     environ["PYTHONNOUSERSITE"] = "1"
     environ["PYTHONFAULTHANDLER"] = "1"
@@ -251,5 +247,3 @@ def _environment(launch: Launch) -> dict[str, str]:
 def _end_all() -> None:
     for worker in list(Worker._living):  # noqa: SLF001
         worker.kill()
-
-

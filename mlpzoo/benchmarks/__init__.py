@@ -9,6 +9,6 @@ from mlpzoo.hookspecs import hookimpl
 @hookimpl
 def mlpzoo_register_benchmarks() -> list[BenchmarkSpec]:
     """All benchmarks of the core."""
-    from mlpzoo.benchmarks import re_forces  # noqa: PLC0415
+    from mlpzoo.benchmarks import re_forces
 
     return [re_forces.SPEC]

@@ -37,7 +37,7 @@ def cases(datasets: Sequence[DatasetSpec]) -> list[Case]:
 
 
 def _case(dataset: DatasetSpec) -> Case:
-    from mlpzoo.data.manifest import MANIFEST_NAME, read_manifest  # noqa: PLC0415
+    from mlpzoo.data.manifest import MANIFEST_NAME, read_manifest
 
     unavailable = dataset.problem
     fingerprint, level, floors = "", "", {}
@@ -84,7 +84,7 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, progress: Pro
         if with_energy:
             energies.append(calculator.get_property("energy", atoms))
     progress(len(chosen), len(chosen), "snapshots")
-    return _outcome(_comparison(dataset, chosen, forces, energies), settings)
+    return _outcome(_comparison(dataset, chosen, forces, energies), _distances(dataset, chosen), settings)
 
 
 def run_floor(case: Case, level: str, settings: RunSettings) -> Outcome:
@@ -93,12 +93,12 @@ def run_floor(case: Case, level: str, settings: RunSettings) -> Outcome:
     coarse = dataset.levels[level]
     forces = [coarse.forces[i] for i in chosen]
     energies = [] if coarse.energies is None else [coarse.energies[i] for i in chosen]
-    return _outcome(_comparison(dataset, chosen, forces, energies), settings)
+    return _outcome(_comparison(dataset, chosen, forces, energies), _distances(dataset, chosen), settings)
 
 
 def _load(case: Case, settings: RunSettings) -> tuple[Dataset, list[int]]:
     """The data set and the snapshots that the profile uses: all, or for ``smoke`` a few with RE atoms."""
-    from mlpzoo.data.dataset import load_dataset  # noqa: PLC0415
+    from mlpzoo.data.dataset import load_dataset
 
     dataset = load_dataset(Path(case.params["directory"]))
     if dataset.re_mask is None:
@@ -112,7 +112,7 @@ def _load(case: Case, settings: RunSettings) -> tuple[Dataset, list[int]]:
 def _comparison(
     dataset: Dataset, chosen: list[int], forces: list[Any], energies: list[Any]
 ) -> ForceComparison:
-    from mlpzoo.metrics import ForceComparison  # noqa: PLC0415
+    from mlpzoo.metrics import ForceComparison
 
     assert dataset.re_mask is not None  # noqa: S101  (checked by _load)
     both = bool(energies) and dataset.energies is not None
@@ -125,8 +125,16 @@ def _comparison(
     )
 
 
-def _outcome(comparison: ForceComparison, settings: RunSettings) -> Outcome:
-    from mlpzoo.metrics import rare_event_metrics, resample  # noqa: PLC0415
+def _distances(dataset: Dataset, chosen: list[int]) -> Any:
+    """Distance of each atom to the nearest RE atom in Å, for the curve of the error against it."""
+    import numpy as np
+
+    assert dataset.r is not None  # noqa: S101  (a set with RE labels has it)
+    return np.concatenate([dataset.r[i] for i in chosen])
+
+
+def _outcome(comparison: ForceComparison, distances: Any, settings: RunSettings) -> Outcome:
+    from mlpzoo.metrics import rare_event_metrics, resample
 
     drawn = resample(comparison, seed=settings.seed)
     arrays: dict[str, Any] = {
@@ -134,6 +142,7 @@ def _outcome(comparison: ForceComparison, settings: RunSettings) -> Outcome:
         "reference_forces": comparison.reference_forces,
         "snapshot": comparison.snapshot,
         "re_mask": comparison.re_mask,
+        "r": distances,
         **{f"{_RESAMPLE}{name}": values for name, values in drawn.resamples.items()},
     }
     if comparison.predicted_energies is not None:
@@ -146,11 +155,9 @@ def _outcome(comparison: ForceComparison, settings: RunSettings) -> Outcome:
     )
 
 
-def compare(
-    a: dict[str, Any], b: dict[str, Any], settings: RunSettings
-) -> dict[str, tuple[float, float]]:
+def compare(a: dict[str, Any], b: dict[str, Any], settings: RunSettings) -> dict[str, tuple[float, float]]:
     """95 % interval of the difference a - b of each metric, over the same resamples of the same snapshots."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
     del settings
     found = {}

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @click.option("--only", default="", help="Comma-separated names of checks.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
-@click.option("--timeout", "timeout_s", type=float, default=1800.0, show_default=True, help="Seconds per model.")
+@click.option("--timeout", "timeout_s", type=float, default=1800.0, show_default=True, help="Seconds per model.")  # noqa: E501
 def check(models: tuple[str, ...], only: str, *, everything: bool, **options: Any) -> None:
-    """Run the conformance kit on MODELS, each in its own environment.
+    r"""Run the conformance kit on MODELS, each in its own environment.
 
     Exits with 1 if a promise is broken.
 
@@ -29,9 +29,9 @@ def check(models: tuple[str, ...], only: str, *, everything: bool, **options: An
     mlpzoo check mace/si-small nequip:my.ckpt
     mlpzoo check --all
     """
-    from mlpzoo.conformance import check_model  # noqa: PLC0415
-    from mlpzoo.errors import UsageError, ZooError  # noqa: PLC0415
-    from mlpzoo.registry import default_registry  # noqa: PLC0415
+    from mlpzoo.conformance import check_model
+    from mlpzoo.errors import UsageError, ZooError
+    from mlpzoo.registry import default_registry
 
     registry = default_registry()
     names = [f for f in registry.families if any(c.startswith(f"{f}/") for c in registry.cards)]

@@ -47,7 +47,8 @@ def split(text: str) -> tuple[str, ...]:
               "family's environment; always: the environment; never: in this very process, for debuggers.")
 @click.option("--jobs", "-j", type=click.IntRange(1), default=1, show_default=True,
               help="Families at work at a time; they share the cores.")
-@click.option("--threads", type=click.IntRange(0), default=0, help="Threads per worker [default: cores / jobs].")
+@click.option("--threads", type=click.IntRange(0), default=0,
+              help="Threads per worker [default: cores / jobs].")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), default=3600.0,
               show_default=True, help="Seconds that one task may take.")
 @click.option("--memory-limit", "memory_limit_gb", type=click.FloatRange(0), default=0.0,
@@ -57,7 +58,7 @@ def split(text: str) -> tuple[str, ...]:
 @click.option("--dry-run", is_flag=True, help="Print what would be run, and where; run nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def compare(**options: Any) -> None:  # fmt: skip
-    """Run the same benchmarks on several models and print one table a benchmark.
+    r"""Run the same benchmarks on several models and print one table a benchmark.
 
     Each family runs in an environment of its own, made on first use. Results are stored: the same command
     again prints them at once, and goes on where an interrupted one stopped.
@@ -71,9 +72,9 @@ def compare(**options: Any) -> None:  # fmt: skip
 
     Exit code: 0; 1 if a task failed; 2 for wrong usage.
     """
-    from mlpzoo.planning import Request, plan  # noqa: PLC0415
-    from mlpzoo.registry import default_registry  # noqa: PLC0415
-    from mlpzoo.store import Store  # noqa: PLC0415
+    from mlpzoo.planning import Request, plan
+    from mlpzoo.registry import default_registry
+    from mlpzoo.store import Store
 
     form, output = options.pop("form"), options.pop("output")
     shown = {"all_columns": options.pop("columns") == "all", "intervals": options.pop("intervals")}
@@ -83,7 +84,8 @@ def compare(**options: Any) -> None:  # fmt: skip
     if not lists["models"]:
         raise UsageError("no model named", hint="--models mace,nequip; see 'mlpzoo models'")
     registry, store = default_registry(), Store()
-    work = plan(Request(settings=settings, **lists, **options), registry, store)
+    options.update(lists)
+    work = plan(Request(settings=settings, **options), registry, store)
     if dry_run:
         _print_plan(work)
         return
@@ -96,13 +98,13 @@ def compare(**options: Any) -> None:  # fmt: skip
 
 
 def _run(work: Plan, *, quiet: bool) -> Comparison:
-    from mlpzoo.table import comparison  # noqa: PLC0415
+    from mlpzoo.table import comparison
 
     results = [t.result for t in work.tasks if t.result is not None]
     todo = [t for t in work.tasks if t.state == "run"]
     if todo:
-        from mlpzoo.cli.display import display  # noqa: PLC0415
-        from mlpzoo.runner import run  # noqa: PLC0415
+        from mlpzoo.cli.display import display
+        from mlpzoo.runner import run
 
         with display(len(todo), quiet=quiet) as screen, contextlib.closing(run(work)) as events:
             for event in events:
@@ -115,12 +117,12 @@ def _run(work: Plan, *, quiet: bool) -> Comparison:
 def _print(
     found: Comparison, form: str, output: Path | None, *, all_columns: bool, intervals: bool
 ) -> None:
-    from mlpzoo import render  # noqa: PLC0415
+    from mlpzoo import render
 
     if form == "terminal":
-        import sys  # noqa: PLC0415
+        import sys
 
-        from rich.console import Console  # noqa: PLC0415
+        from rich.console import Console
 
         with output.open("w") if output else contextlib.nullcontext(sys.stdout) as stream:
             width = None if stream.isatty() else 160
@@ -136,7 +138,7 @@ def _print(
 
 
 def _print_plan(work: Plan) -> None:
-    from mlpzoo.cli.listing import show  # noqa: PLC0415
+    from mlpzoo.cli.listing import show
 
     rows = [
         {
@@ -155,8 +157,8 @@ def _to_be_made(task: Any) -> str:
     """``(to be created)`` if the task's environment is not there."""
     if not task.place.startswith("environment"):
         return ""
-    from mlpzoo import envs  # noqa: PLC0415
-    from mlpzoo.registry import default_registry  # noqa: PLC0415
+    from mlpzoo import envs
+    from mlpzoo.registry import default_registry
 
     lock = default_registry().backend(task.family).item.lock_file
     assert lock is not None  # noqa: S101  (it has an environment)

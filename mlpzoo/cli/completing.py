@@ -23,9 +23,9 @@ def names(of: Callable[[Registry], Iterable[str]], *, commas: bool = True) -> Co
         ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         del ctx, param
-        from click.shell_completion import CompletionItem  # noqa: PLC0415
+        from click.shell_completion import CompletionItem
 
-        from mlpzoo.registry import default_registry  # noqa: PLC0415
+        from mlpzoo.registry import default_registry
 
         head, comma, last = incomplete.rpartition(",") if commas else ("", "", incomplete)
         found: list[str] = []

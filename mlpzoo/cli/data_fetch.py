@@ -13,37 +13,36 @@ if TYPE_CHECKING:
     from mlpzoo.data.spec import DatasetSpec
 
 
-@click.command("fetch")
+@click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-def fetch_command(names: tuple[str, ...]) -> None:
+def fetch(names: tuple[str, ...]) -> None:
     """Download public data sets, check and convert them.
 
     NAME is a data set, or the beginning that several share: liu2023-si.  What is there already is
     checked and kept.  Set MLPZOO_MIRROR to a directory or URL to fetch from there.
     """
-    from mlpzoo.data.fetch import fetch, names_of
+    from mlpzoo.data.fetch import fetch as fetch_set
+    from mlpzoo.data.fetch import names_of
 
     wanted = dict.fromkeys(known for name in names for known in names_of(name))
     for name in wanted:
-        fetch(name, click.echo)
+        fetch_set(name, click.echo)
 
 
 @click.command("list")
-def list_command() -> None:
+def list_() -> None:
     """Show all data sets and whether they are on this machine."""
-    from mlpzoo.data.registry import available
-
     header = ("NAME", "KIND", "SYSTEM", "FRAMES", "SIZE", "LICENCE", "WHERE")
-    rows = [header, *(_row(spec) for spec in available())]
+    rows = [header, *(_row(spec) for spec in _registered().values())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
 
 
-@click.command("verify")
+@click.command()
 @click.argument("target", metavar="NAME|DIR")
-def verify_command(target: str) -> None:
+def verify(target: str) -> None:
     """Check a data set and show what is in it.
 
     Hashes, counts, columns, units, and rare-event labels against the geometry.
@@ -54,8 +53,11 @@ def verify_command(target: str) -> None:
         click.echo(line)
 
 
-COMMANDS = (fetch_command, list_command, verify_command)
-"""For the command group ``mlpzoo data``."""
+def _registered() -> dict[str, DatasetSpec]:
+    """All data sets by name: embedded, public, and those of plugins."""
+    from mlpzoo.registry import default_registry
+
+    return {name: entry.item for name, entry in default_registry().datasets.items()}
 
 
 def _row(spec: DatasetSpec) -> tuple[str, ...]:
@@ -78,10 +80,9 @@ def _directory(target: str) -> Path:
     from pathlib import Path
 
     from mlpzoo.data.manifest import MANIFEST_NAME
-    from mlpzoo.data.registry import available
     from mlpzoo.errors import DataError
 
-    named = {spec.name: spec for spec in available()}
+    named = _registered()
     path = Path(target)
     if target in named and not (path / MANIFEST_NAME).is_file():
         directory = named[target].directory
@@ -90,9 +91,7 @@ def _directory(target: str) -> Path:
             raise DataError(problem, hint=f"mlpzoo data fetch {target}")
         return directory
     if not path.is_dir():
-        raise DataError(
-            f"'{target}' is neither a data set nor a directory", hint="see 'mlpzoo data list'"
-        )
+        raise DataError(f"'{target}' is neither a data set nor a directory", hint="see 'mlpzoo data list'")
     return path
 
 

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from mlpzoo.envs import EnvSpec
 
 TORCH = click.option(
-    "--torch", default="", help="Build of torch: auto, cpu, cu128, ..., index [default: $MLPZOO_TORCH or auto]."
+    "--torch",
+    default="",
+    help="Build of torch: auto, cpu, cu128, ..., index [default: $MLPZOO_TORCH or auto].",
 )
-PYTHON = click.option("--python", default="", help="Python version or path [default: $MLPZOO_PYTHON or this one].")
+PYTHON = click.option(
+    "--python", default="", help="Python version or path [default: $MLPZOO_PYTHON or this one]."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,8 +34,8 @@ def env() -> None:
 
 
 def _spec(family: str, python: str, torch: str) -> EnvSpec:
-    from mlpzoo import envs  # noqa: PLC0415
-    from mlpzoo.registry import default_registry  # noqa: PLC0415
+    from mlpzoo import envs
+    from mlpzoo.registry import default_registry
 
     lock = default_registry().backend(family).item.lock_file
     if lock is None:
@@ -43,9 +47,9 @@ def _spec(family: str, python: str, torch: str) -> EnvSpec:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
     """List the environments: family, size, age, state; and the families that have none yet."""
-    from mlpzoo import envs  # noqa: PLC0415
-    from mlpzoo.cli.listing import show  # noqa: PLC0415
-    from mlpzoo.registry import default_registry  # noqa: PLC0415
+    from mlpzoo import envs
+    from mlpzoo.cli.listing import show
+    from mlpzoo.registry import default_registry
 
     registry = default_registry()
     rows = []
@@ -86,7 +90,7 @@ def list_(*, as_json: bool) -> None:
 @TORCH
 def create(families: tuple[str, ...], python: str, torch: str) -> None:
     """Make the environments of FAMILIES now, instead of on first use.  A broken one is made again."""
-    from mlpzoo import envs  # noqa: PLC0415
+    from mlpzoo import envs
 
     for family in families:
         spec = _spec(family, python, torch)
@@ -106,8 +110,8 @@ def create(families: tuple[str, ...], python: str, torch: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 def remove(families: tuple[str, ...], *, unused: bool, everything: bool) -> None:
     """Delete the environments of FAMILIES (names of families or of environments)."""
-    from mlpzoo import envs  # noqa: PLC0415
-    from mlpzoo.registry import default_registry  # noqa: PLC0415
+    from mlpzoo import envs
+    from mlpzoo.registry import default_registry
 
     if not (families or unused or everything):
         raise UsageError("nothing to remove", hint="name a family, or use --unused or --all")
@@ -142,8 +146,8 @@ def lock(families: tuple[str, ...], python: str) -> None:
 
     FAMILY may also be a directory that holds a requirements.in, for a plugin that is being written.
     """
-    from mlpzoo import lockfile  # noqa: PLC0415
-    from mlpzoo.registry import default_registry  # noqa: PLC0415
+    from mlpzoo import lockfile
+    from mlpzoo.registry import default_registry
 
     for family in families:
         if Path(family).is_dir():

@@ -29,10 +29,10 @@ def show(rows: Sequence[dict[str, Any]], *, as_json: bool, wide: Sequence[str] =
     if as_json:
         click.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
         return
-    from rich import box  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     keys = [k for k in rows[0] if any(r[k] not in ("", None, []) for r in rows)] if rows else []
@@ -55,7 +55,7 @@ def models(names: tuple[str, ...], elements: str, *, as_json: bool) -> None:
     """
     registry = default_registry()
     if names:
-        from dataclasses import asdict  # noqa: PLC0415
+        from dataclasses import asdict
 
         found = [asdict(registry.cards[n].item) for n in registry.models(names) if n in registry.cards]
         if as_json:

@@ -75,9 +75,7 @@ def _check_structure(atoms: Atoms, manifest: DatasetManifest) -> None:
         raise _Refused("non-finite positions or cell")
     periodic_kind = manifest.kind == RE_FORCES  # r is a minimum-image distance
     if (atoms.pbc.any() or periodic_kind) and atoms.cell.volume < _TINY:
-        raise _Refused(
-            "the cell is missing or has no volume", 'write Lattice="..." and pbc="T T T"'
-        )
+        raise _Refused("the cell is missing or has no volume", 'write Lattice="..." and pbc="T T T"')
     if periodic_kind and not atoms.pbc.any():
         raise _Refused("not periodic", 'write pbc="T T T"')
 

@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LevelData:
     """Labels at a coarser level: forces (n, 3) a frame, eV/Å; energies (n_frames,), eV, or None."""
 
@@ -61,7 +61,7 @@ class LevelData:
     energies: FloatArray | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dataset:
     """A data set in memory, checked.
 
@@ -169,9 +169,7 @@ def _verified_text(directory: Path, entry: FileEntry) -> str:
     """Content of a file of the set, if it lies inside the directory and has the right hash."""
     path = directory / entry.path
     if not path.resolve().is_relative_to(directory.resolve()):
-        raise DataError(
-            f"{path}: leads out of the data set's directory", hint="replace the link by the file"
-        )
+        raise DataError(f"{path}: leads out of the data set's directory", hint="replace the link by the file")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -187,6 +185,4 @@ def _verified_text(directory: Path, entry: FileEntry) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: not UTF-8 text: {error}", hint="write the file as UTF-8"
-        ) from error
+        raise DataError(f"{path}: not UTF-8 text: {error}", hint="write the file as UTF-8") from error

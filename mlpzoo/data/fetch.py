@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -15,10 +16,13 @@ from mlpzoo.data.sources import MIRROR_VARIABLE, PublicFile, PublicSet, local_pa
 from mlpzoo.errors import DataError
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from mlpzoo.data.manifest import DatasetManifest
 
 PUBLIC: tuple[PublicSet, ...] = (*liu2023.SETS, *mlearn.SETS)
 _TIMEOUT_S = 60
+_SLACK_BYTES = 2**20
 
 Progress = Callable[[str], None]
 
@@ -135,6 +139,22 @@ def _state(public: PublicSet, target: Path) -> str:
     return "current" if same else "converted by another version"
 
 
+class _Capped(io.FileIO):
+    """A file that refuses to grow beyond a size: a server that never stops must not fill the disk."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        super().__init__(path, "wb")
+        self._room = limit
+        self._limit = limit
+
+    def write(self, data: Buffer, /) -> int:
+        self._room -= memoryview(data).nbytes
+        if self._room < 0:
+            msg = f"sent more than {self._limit} bytes"
+            raise OSError(msg)
+        return super().write(data)
+
+
 def _download(public: PublicSet, file: PublicFile, destination: Path) -> Path:
     """Get one file and check it.
 
@@ -152,7 +172,8 @@ def _download(public: PublicSet, file: PublicFile, destination: Path) -> Path:
         else:
             import pooch  # type: ignore[import-untyped, unused-ignore]
 
-            pooch.HTTPDownloader(timeout=_TIMEOUT_S)(url, str(destination), None)
+            with _Capped(destination, 2 * file.size_bytes + _SLACK_BYTES) as stream:
+                pooch.HTTPDownloader(timeout=_TIMEOUT_S)(url, stream, None)
     except (OSError, ValueError) as error:  # requests' errors are OSErrors
         raise DataError(
             f"{url}: cannot be fetched ({type(error).__name__}: {error})",

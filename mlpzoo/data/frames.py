@@ -8,6 +8,7 @@ understood.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 
 DECIMALS: Final = 10
 """Decimals of per-atom numbers: a round trip is exact to 5e-11 (Å, eV/Å)."""
+_INFO_KEY: Final = re.compile(r"[A-Za-z]\w*")
+_RESERVED: Final = re.compile(
+    r"Lattice|Properties|pbc|frame_id|energy(_.*)?|forces(_.*)?|stress|virial|free_energy|re_mask|r"
+)
 _FIXED_POINT_BELOW: Final = 1e5  # larger numbers would lose digits of their 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LevelLabels:
     """Labels of one frame at a coarser level of theory: forces (n, 3) in eV/Å, energy in eV."""
 
@@ -34,7 +39,7 @@ class LevelLabels:
     energy: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
     """A structure with its reference labels.
 
@@ -68,6 +73,7 @@ def frames_to_text(frames: Sequence[Frame]) -> str:
 
 def _lines(frame: Frame) -> Iterator[str]:
     atoms = frame.atoms
+    _check_shapes(frame)
     columns: dict[str, list[list[str]]] = {
         "species:S:1": [[symbol] for symbol in atoms.get_chemical_symbols()],
         "pos:R:3": _numbers(atoms.positions),
@@ -77,6 +83,10 @@ def _lines(frame: Frame) -> Iterator[str]:
         columns["re_mask:L:1"] = [["T" if flag else "F"] for flag in frame.re_mask]
     if frame.r is not None:
         columns["r:R:1"] = [[_number(value)] for value in frame.r]
+    for key in frame.info:
+        if not _INFO_KEY.fullmatch(key) or _RESERVED.fullmatch(key):
+            hint = "letters, digits and '_'; labels have fields of their own"
+            raise DataError(f"frame '{frame.frame_id}': info key {key!r} cannot be used", hint=hint)
     info: dict[str, Any] = {"frame_id": frame.frame_id, "energy": frame.energy}
     for level, labels in frame.levels.items():
         columns[f"forces_{level}:R:3"] = _numbers(labels.forces)
@@ -87,16 +97,30 @@ def _lines(frame: Frame) -> Iterator[str]:
     info = {"Lattice": atoms.cell.array.ravel().tolist(), **info, **frame.info}
     header = [f"{key}={_info(value)}" for key, value in info.items() if value is not None]
     pbc = " ".join("T" if flag else "F" for flag in atoms.pbc)
-    lengths = {len(column) for column in columns.values()}
-    if lengths != {len(atoms)}:
-        raise DataError(
-            f"frame '{frame.frame_id}': columns of {sorted(lengths)} rows for {len(atoms)} atoms",
-            hint="give every per-atom array one row an atom, in the order of the atoms",
-        )
     yield str(len(atoms))
     yield " ".join([*header[:1], f"Properties={':'.join(columns)}", *header[1:], f'pbc="{pbc}"'])
     for row in zip(*columns.values(), strict=True):
         yield " ".join(" ".join(cells) for cells in row)
+
+
+def _check_shapes(frame: Frame) -> None:
+    """Refuse arrays that have no form in the file; everything else is checked when read back."""
+    n = len(frame.atoms)
+    vectors = {"forces": frame.forces}
+    vectors |= {f"forces_{level}": labels.forces for level, labels in frame.levels.items()}
+    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    shapes = {name: (array.shape, (n, 3)) for name, array in vectors.items()}
+    for name, column in (("re_mask", frame.re_mask), ("r", frame.r)):
+        if column is not None:
+            shapes[name] = (column.shape, (n,))
+    if frame.stress is not None:
+        shapes["stress"] = (frame.stress.shape, (6,))
+    for name, (found, wanted) in shapes.items():
+        if found != wanted:
+            raise DataError(
+                f"frame '{frame.frame_id}': {name} has shape {found}, not {wanted}",
+                hint="give every per-atom array one row an atom, in the order of the atoms",
+            )
 
 
 def _numbers(array: FloatArray) -> list[list[str]]:
@@ -142,9 +166,7 @@ def text_to_frames(text: str, *, where: str) -> Iterator[Frame]:
             _refuse(label, f"expected a number of atoms, found {lines[start][:40]!r}")
         stop = start + 2 + int(lines[start])
         if stop > len(lines):
-            _refuse(
-                label, f"cut short: {max(0, len(lines) - start - 2)} of {stop - start - 2} atoms"
-            )
+            _refuse(label, f"cut short: {max(0, len(lines) - start - 2)} of {stop - start - 2} atoms")
         yield _frame("\n".join(lines[start:stop]) + "\n", label)
         start, index = stop, index + 1
 
@@ -169,16 +191,12 @@ def _frame(chunk: str, label: str) -> Frame:
     levels = {}
     for key in [key for key in found if key.startswith("forces_")]:
         level = key.removeprefix("forces_")
-        levels[level] = LevelLabels(
-            forces=found[key], energy=_energy(found, f"energy_{level}", label)
-        )
+        levels[level] = LevelLabels(forces=found[key], energy=_energy(found, f"energy_{level}", label))
     standard = {"energy", "forces", "stress", "free_energy", "frame_id", "re_mask", "r"}
     for key in atoms.info:
         if key.startswith("energy_") and key.removeprefix("energy_") not in levels:
             _refuse(label, f"'{key}' without a column 'forces_{key.removeprefix('energy_')}'")
-    info = {
-        k: v for k, v in atoms.info.items() if k not in standard and not k.startswith("energy_")
-    }
+    info = {k: v for k, v in atoms.info.items() if k not in standard and not k.startswith("energy_")}
     bare = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     bare.info = {"frame_id": frame_id, **info}
     return Frame(

@@ -22,15 +22,11 @@ if TYPE_CHECKING:
 
     from mlpzoo.data.frames import Frame
 
-_CITATION: Final = (
-    "Y. Liu, X. He, Y. Mo, npj Comput. Mater. 9, 174 (2023), doi:10.1038/s41524-023-01123-3"
-)
+_CITATION: Final = "Y. Liu, X. He, Y. Mo, npj Comput. Mater. 9, 174 (2023), doi:10.1038/s41524-023-01123-3"
 _MESHES: Final = {"K4": 4, "K2": 2, "K1": 1}
 
 
-def convert(
-    public: PublicSet, files: Mapping[str, Path]
-) -> tuple[DatasetManifest, dict[str, list[Frame]]]:
+def convert(public: PublicSet, files: Mapping[str, Path]) -> tuple[DatasetManifest, dict[str, list[Frame]]]:
     """Convert one downloaded folder.
 
     Structures that occur twice (one in each training set) are kept once.
@@ -50,6 +46,7 @@ def convert(
         data = json.loads(paths["DATA.json"].read_text(encoding="utf-8"))
         count = len(data["Forces"]["DFT_K4"])
         frames = [_frame(public, members, data, index) for index in range(count)]
+        distinct = _distinct(frames)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(
             f"{public.name}: the files of {public.repository} are not as expected "
@@ -61,13 +58,10 @@ def convert(
             f"{public.name}: {len(members)} structures for forces of {count}",
             hint=f"mlpzoo data fetch {public.name}; if that does not help, report it",
         )
-    distinct = _distinct(frames)
     return _manifest(public, data, count - len(distinct)), {"frames.extxyz": distinct}
 
 
-def _frame(
-    public: PublicSet, members: Mapping[str, bytes], data: Mapping[str, Any], index: int
-) -> Frame:
+def _frame(public: PublicSet, members: Mapping[str, bytes], data: Mapping[str, Any], index: int) -> Frame:
     import numpy as np
 
     from mlpzoo.data.frames import Frame, LevelLabels

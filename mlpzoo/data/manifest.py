@@ -199,8 +199,16 @@ def check_relative(path: str, *, where: str) -> None:
 
 
 def manifest_toml(manifest: DatasetManifest) -> str:
-    """The manifest as TOML; empty optional fields are left out."""
-    return tomltext.dumps(_filled(manifest))
+    """The manifest as TOML; empty optional fields are left out.
+
+    Raises:
+        DataError: A free-form table holds what TOML cannot.
+    """
+    try:
+        return tomltext.dumps(_filled(manifest))
+    except TypeError as error:
+        hint = "use strings, numbers, booleans, lists and tables in settings and provenance"
+        raise DataError(f"{manifest.name}: {error}", hint=hint) from error
 
 
 def _filled(instance: Any) -> dict[str, object]:  # noqa: ANN401  # any dataclass of this module

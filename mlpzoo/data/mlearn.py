@@ -27,9 +27,7 @@ _OUTPUTS: Final = {"training.json": "train.extxyz", "test.json": "test.extxyz"}
 _VASP_TO_VOIGT: Final = (0, 1, 2, 4, 5, 3)
 
 
-def convert(
-    public: PublicSet, files: Mapping[str, Path]
-) -> tuple[DatasetManifest, dict[str, list[Frame]]]:
+def convert(public: PublicSet, files: Mapping[str, Path]) -> tuple[DatasetManifest, dict[str, list[Frame]]]:
     """Convert the two downloaded files to ``train.extxyz`` and ``test.extxyz``.
 
     Raises:

@@ -1,9 +1,11 @@
-"""A folder of frames that wait for labels, shared by several processes; every file appears whole or not at all.
+"""A folder of frames that wait for labels, shared by several processes.
 
-    DIR/runs/<run>.json              how a trajectory was sampled
-    DIR/frames/<id>/frame.json       a structure with its RE mask
-    DIR/frames/<id>/<level>.json     its label, or why there is none
-    DIR/frames/<id>/lease.json       who works on it (host, pid); a dead owner's lease is taken over
+Every file appears whole or not at all.
+
+DIR/runs/<run>.json              how a trajectory was sampled
+DIR/frames/<id>/frame.json       a structure with its RE mask
+DIR/frames/<id>/<level>.json     its label, or why there is none
+DIR/frames/<id>/lease.json       who works on it (host, pid); a dead owner's lease is taken over
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ LEASE_SECONDS = 6 * 3600.0  # a lease of another host is stale after this time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """A sampled structure: positions and cell in Å, periodic; `r_ang` is the distance to the nearest RE atom."""
+class QueuedFrame:
+    """A sampled structure, periodic; `r_ang` is each atom's distance to the nearest RE atom."""
 
     frame_id: str
     system: str
@@ -48,7 +50,7 @@ class Frame:
     temperature_kelvin: float
 
     def atoms(self) -> Atoms:
-        """The structure, without labels."""
+        """Make the structure, without labels."""
         return Atoms(self.symbols, positions=self.positions_ang, cell=np.array(self.cell_ang), pbc=True)
 
 
@@ -101,38 +103,49 @@ class Queue:
         """Where a frame's files lie."""
         return self.directory / "frames" / frame_id
 
-    def add_run(self, run: Run, frames: Sequence[Frame]) -> None:
+    def add_run(self, run: Run, frames: Sequence[QueuedFrame]) -> None:
         """Store a trajectory's frames. The same run again is refused.
 
         Raises:
             DataError: the run is in the folder already.
         """
-        path = self.directory / "runs" / f"{run.run}.json"
-        if path.exists():
-            message = f"{path} exists: this run was sampled before"
-            raise DataError(message, hint="use another --seed, or another --out folder")
+        path = self.check_new_run(run.run)
         for frame in frames:
             write_atomically(self.frame_dir(frame.frame_id) / "frame.json", asdict(frame))
         write_atomically(path, asdict(run))
+
+    def check_new_run(self, name: str) -> Path:
+        """Where a run's record will lie.
+
+        Raises:
+            DataError: it lies there already.
+        """
+        path = self.directory / "runs" / f"{name}.json"
+        if path.exists():
+            message = f"{path} exists: this run was sampled before"
+            raise DataError(message, hint="use another --seed, or another --out folder")
+        return path
 
     def runs(self) -> list[Run]:
         """All sampled runs."""
         return [_read(path, Run) for path in sorted((self.directory / "runs").glob("*.json"))]
 
-    def frames(self) -> list[Frame]:
+    def frames(self) -> list[QueuedFrame]:
         """All frames in the order of work: by `order`, so that the systems take turns.
 
         Raises:
             DataError: there is none.
         """
-        frames = [_read(path, Frame) for path in sorted((self.directory / "frames").glob("*/frame.json"))]
+        frames = [
+            _read(path, QueuedFrame) for path in sorted((self.directory / "frames").glob("*/frame.json"))
+        ]
         if not frames:
             message = f"{self.directory} holds no sampled frames"
             raise DataError(message, hint="run 'mlpzoo data sample --out DIR' first")
         return sorted(frames, key=lambda frame: (frame.order, frame.frame_id))
 
     def label(self, frame_id: str, level: str) -> Label | None:
-        """A stored label (converged or failed), or None."""
+        """Read a stored label (converged or failed), or None."""
         path = self.frame_dir(frame_id) / f"{level}.json"
         return _read(path, Label) if path.exists() else None
 
@@ -219,4 +232,6 @@ def _read(path: Path, kind: type[_T]) -> _T:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except msgspec.DecodeError as error:
         message = f"{path} is damaged: {error}"
-        raise DataError(message, hint="delete this file; its frame is then sampled or labelled again") from error
+        raise DataError(
+            message, hint="delete this file; its frame is then sampled or labelled again"
+        ) from error

@@ -1,23 +1,23 @@
-"""Sampling of rare-event frames: MD of a crystal with one defect, its migration events, a few frames out of them.
+"""Sampling of rare-event frames: MD of a crystal with one defect, its migration events, a few frames of them.
 
-One frame is taken of an event (a chain of atoms that move together is one), uniformly inside its window, so that the
-frames are independent and not the same hop many times.
+One frame is taken of an event (a chain of atoms that move together is one), uniformly inside its window, so
+that the frames are independent and not the same hop many times.
 """
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atom
 from ase.build import bulk
 
-from mlpzoo.data.queue import Frame, Run
+from mlpzoo.data.queue import QueuedFrame, Run
 from mlpzoo.errors import DataError, UsageError
 from mlpzoo.physics.events import RESIDENCE_FS, distance_to_rare_event, find_events
-from mlpzoo.physics.md import langevin
+from mlpzoo.physics.md import FRICTION_PER_FS, langevin
 from mlpzoo.physics.sites import SiteSet, diamond_sites
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from mlpzoo.physics.events import EventAnalysis
 
-LATTICE_CONSTANT_SI_ANG = 5.469  # PBE; Zuo et al., J. Phys. Chem. A 124, 731 (2020), doi 10.1021/acs.jpca.9b08723
+LATTICE_CONSTANT_SI_ANG = (
+    5.469  # PBE; Zuo et al., J. Phys. Chem. A 124, 731 (2020), doi 10.1021/acs.jpca.9b08723
+)
 REPEAT = 2
 SYSTEMS = ("si-vacancy", "si-interstitial")
 SAMPLE_EVERY = 2
@@ -48,16 +50,16 @@ class DefectCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampledRun:
-    """A trajectory's record, its frames for the labelling queue, its events and its positions (n_frames, n_atoms, 3)."""
+    """A trajectory's record, frames for the queue, events, and positions (n_frames, n_atoms, 3)."""
 
     run: Run
-    frames: tuple[Frame, ...]
+    frames: tuple[QueuedFrame, ...]
     events: EventAnalysis
     positions_ang: NDArray[np.float64]
 
 
 def defect_cell(system: str) -> DefectCell:
-    """A 2x2x2 cubic diamond supercell (64 atoms) of silicon less one atom, or with one at a tetrahedral site.
+    """Make a 64-atom silicon supercell less one atom, or with one more at a tetrahedral site.
 
     Raises:
         UsageError: an unknown system.
@@ -75,6 +77,11 @@ def defect_cell(system: str) -> DefectCell:
     else:
         del atoms[0]
     return DefectCell(system=system, atoms=atoms, sites=sites)
+
+
+def run_name(system: str, seed: int) -> str:
+    """Name a run; its frames' names begin so."""
+    return f"{system}-s{seed}"
 
 
 def sample(
@@ -121,23 +128,59 @@ def sample(
         temperatures.append(step.temperature_kelvin)
         if progress is not None:
             progress(step.time_fs / time_fs)
-    trajectory = np.array(positions)
+    return from_trajectory(
+        cell,
+        np.array(positions),
+        sampler=sampler,
+        temperature_kelvin=temperature_kelvin,
+        mean_temperature_kelvin=float(np.mean(temperatures)),
+        seed=seed,
+        max_frames=max_frames,
+    )
+
+
+def from_trajectory(
+    cell: DefectCell,
+    positions_ang: NDArray[np.float64],
+    *,
+    sampler: str,
+    temperature_kelvin: float,
+    mean_temperature_kelvin: float,
+    seed: int,
+    max_frames: int,
+) -> SampledRun:
+    """Find the events of a trajectory that `sample` made, and choose the frames.
+
+    Raises:
+        DataError: the crystal melted, or not one event happened.
+    """
     frame_fs = SAMPLE_EVERY * TIMESTEP_FS
-    analysis = find_events(trajectory, cell.sites, frame_fs=frame_fs)
+    time_ps = 1e-3 * frame_fs * (len(positions_ang) - 1)
+    analysis = find_events(positions_ang, cell.sites, frame_fs=frame_fs)
     chosen = choose_frames(analysis, max_frames=max_frames, seed=seed)
     if not len(chosen):
-        message = f"no migration event in {time_ps:g} ps of {system} at {temperature_kelvin:g} K"
-        raise DataError(message, hint="sample longer (--time-ps), hotter (--temperature) or with another --seed")
-    masks = analysis.mask(chosen)
-    name = f"{system}-s{seed}"
+        message = f"no migration event in {time_ps:g} ps of {cell.system} at {temperature_kelvin:g} K"
+        raise DataError(
+            message, hint="sample longer (--time-ps), hotter (--temperature) or with another --seed"
+        )
+    name = run_name(cell.system, seed)
     frames = tuple(
-        _frame(cell, name, order, int(index), trajectory[index], mask, sampler, index * frame_fs, temperature_kelvin)
-        for order, (index, mask) in enumerate(zip(chosen, masks, strict=True))
+        _frame(
+            cell,
+            positions_ang[index],
+            mask,
+            run=name,
+            order=order,
+            index=int(index),
+            sampler=sampler,
+            temperature_kelvin=temperature_kelvin,
+        )
+        for order, (index, mask) in enumerate(zip(chosen, analysis.mask(chosen), strict=True))
     )
     rare = analysis.mask(np.arange(analysis.n_frames))
     run = Run(
         run=name,
-        system=system,
+        system=cell.system,
         sampler=sampler,
         settings={
             "ensemble": "NVT Langevin (ASE), centre of mass free",
@@ -145,7 +188,7 @@ def sample(
             "time_ps": time_ps,
             "timestep_fs": TIMESTEP_FS,
             "frame_fs": frame_fs,
-            "friction_per_fs": 0.002,
+            "friction_per_fs": FRICTION_PER_FS,
             "seed": seed,
             "lattice_constant_ang": LATTICE_CONSTANT_SI_ANG,
             "supercell": [REPEAT] * 3,
@@ -156,12 +199,12 @@ def sample(
             "events": len(analysis.events),
             "concerted_groups": len(analysis.concerted()),
             "frames_with_rare_event": float(rare.any(axis=1).mean()),
-            "mean_temperature_kelvin": float(np.mean(temperatures)),
+            "mean_temperature_kelvin": mean_temperature_kelvin,
             "chosen_frames": len(frames),
         },
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        date=datetime.now(timezone.utc).date().isoformat(),
     )
-    return SampledRun(run=run, frames=frames, events=analysis, positions_ang=trajectory)
+    return SampledRun(run=run, frames=frames, events=analysis, positions_ang=positions_ang)
 
 
 def choose_frames(
@@ -187,22 +230,24 @@ def choose_frames(
 
 def _frame(
     cell: DefectCell,
+    positions_ang: NDArray[np.float64],
+    mask: NDArray[np.bool_],
+    *,
     run: str,
     order: int,
     index: int,
-    positions_ang: NDArray[np.float64],
-    mask: NDArray[np.bool_],
     sampler: str,
-    time_fs: float,
     temperature_kelvin: float,
-) -> Frame:
+) -> QueuedFrame:
     atoms = cell.atoms.copy()
     atoms.calc = None
     atoms.set_positions(positions_ang)
     atoms.wrap()
-    positions = np.round(atoms.get_positions(), 8)  # what extended XYZ keeps: the labels belong to exactly these
+    positions = np.round(
+        atoms.get_positions(), 8
+    )  # what extended XYZ keeps: the labels belong to exactly these
     distances = distance_to_rare_event(positions, atoms.cell.array, mask)
-    return Frame(
+    return QueuedFrame(
         frame_id=f"{run}-f{index:06d}",
         system=cell.system,
         run=run,
@@ -213,6 +258,6 @@ def _frame(
         re_mask=mask.tolist(),
         r_ang=np.round(distances, 8).tolist(),
         sampler=sampler,
-        time_fs=float(time_fs),
+        time_fs=index * SAMPLE_EVERY * TIMESTEP_FS,
         temperature_kelvin=temperature_kelvin,
     )

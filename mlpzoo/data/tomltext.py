@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,10 +16,10 @@ def loads(text: str) -> dict[str, Any]:
     Raises:
         ValueError: The text is not TOML (``tomllib.TOMLDecodeError`` is a ``ValueError``).
     """
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ImportError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[import-not-found, no-redef, unused-ignore]
+    else:
+        import tomli as tomllib
     return dict(tomllib.loads(text))
 
 
@@ -81,10 +81,7 @@ def _value(value: object) -> str:
     if isinstance(value, int):
         return str(int(value))
     if isinstance(value, float):
-        if not math.isfinite(value):
-            return str(value)
-        text = repr(float(value))
-        return text if set(text) & set(".e") else f"{text}.0"
+        return repr(float(value))  # always with a point, an exponent, or inf and nan: all TOML
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ def write_dataset(
         overwrite: Replace ``directory`` if it exists and holds a data set.
 
     Returns:
-        The set as read back.
+        The set as read back from the temporary directory.
 
     Raises:
         DataError: The frames fail a check of ``load_dataset``; or ``directory`` exists and
@@ -67,11 +67,11 @@ def write_dataset(
         complete = dataclasses.replace(manifest, files=tuple(entries))
         _write(temporary / MANIFEST_NAME, manifest_toml(complete).encode())
         try:
-            load_dataset(temporary)
+            dataset = load_dataset(temporary)
         except DataError as error:
             message = error.message.replace(str(temporary), str(directory))
             raise DataError(message, hint=error.hint) from error
-    return load_dataset(directory)
+    return dataclasses.replace(dataset, directory=directory)
 
 
 @contextmanager
@@ -92,16 +92,17 @@ def replacing(directory: Path, *, overwrite: bool) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)  # mkdtemp makes it private
-        if directory.exists() and overwrite:
-            directory.rename(old)
+        if overwrite:
+            with suppress(FileNotFoundError):  # not there, or another process is replacing it too
+                directory.rename(old)
         try:
             temporary.rename(directory)
         except OSError as error:
-            if old.exists() and not directory.exists():
-                old.rename(directory)
             raise _in_the_way(directory) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not directory.exists():
+            old.rename(directory)
         shutil.rmtree(old, ignore_errors=True)
 
 

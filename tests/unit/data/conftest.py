@@ -9,10 +9,10 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
@@ -28,6 +28,9 @@ from mlpzoo.data.dataset import (
     write_dataset,
 )
 from mlpzoo.data.sources import MIRROR_VARIABLE, PublicFile, PublicSet
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 
 def snapshot(seed: int) -> Atoms:

@@ -87,9 +87,7 @@ def test_a_stress_keeps_its_voigt_order(tmp_path: Path, manifest: DatasetManifes
     np.testing.assert_array_equal(images.get_stress(), stress)
 
 
-def test_several_files_are_told_apart(
-    tmp_path: Path, manifest: DatasetManifest, frames: list[Frame]
-) -> None:
+def test_several_files_are_told_apart(tmp_path: Path, manifest: DatasetManifest, frames: list[Frame]) -> None:
     files = {"train.extxyz": frames[:3], "part/test.extxyz": frames[3:]}
     dataset = write_dataset(tmp_path / "set", manifest, files)
     assert dataset.files == {"train.extxyz": range(3), "part/test.extxyz": range(3, 4)}
@@ -111,9 +109,7 @@ def test_a_single_atom_keeps_its_columns(tmp_path: Path, manifest: DatasetManife
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(
-        st.tuples(*[st.floats(-99, 99, allow_nan=False)] * 6), min_size=1, max_size=5
-    ),
+    st.lists(st.tuples(*[st.floats(-99, 99, allow_nan=False)] * 6), min_size=1, max_size=5),
     st.floats(-1e6, 1e6),
 )
 def test_numbers_survive_the_text(rows: list[tuple[float, ...]], energy: float) -> None:
@@ -162,7 +158,7 @@ def test_the_hash_of_the_set_follows_manifest_and_frames(directory: Path) -> Non
 
 def edit(path: Path, pattern: str, replacement: str, *, count: int = 1) -> None:
     """Replace a pattern that must be there."""
-    text, hits = re.subn(pattern, replacement, path.read_text("utf-8"), count=count, flags=re.M)
+    text, hits = re.subn(pattern, replacement, path.read_text("utf-8"), count=count, flags=re.MULTILINE)
     assert hits, f"{pattern!r} not in {path.name}"
     path.write_text(text, "utf-8")
 
@@ -206,9 +202,7 @@ def rehash(directory: Path) -> None:
         (r"^title", "title title", "not valid TOML"),
     ],
 )
-def test_a_wrong_manifest_is_refused(
-    directory: Path, pattern: str, replacement: str, message: str
-) -> None:
+def test_a_wrong_manifest_is_refused(directory: Path, pattern: str, replacement: str, message: str) -> None:
     edit(directory / "dataset.toml", pattern, replacement)
     with pytest.raises(DataError, match=message) as caught:
         load_dataset(directory)
@@ -257,9 +251,7 @@ ATOM = r"^(Si(?: \S+){3})((?: \S+){3}) (\w) (\S+)"
         (r"^(Si \S+ \S+) \S+", r"\1 nan", "non-finite positions|not extended XYZ"),
     ],
 )
-def test_a_wrong_frame_is_refused(
-    directory: Path, pattern: str, replacement: str, message: str
-) -> None:
+def test_a_wrong_frame_is_refused(directory: Path, pattern: str, replacement: str, message: str) -> None:
     edit_frames(directory, pattern, replacement)
     with pytest.raises(DataError, match=message) as caught:
         load_dataset(directory)
@@ -306,6 +298,7 @@ def test_a_frame_that_is_there_twice_is_refused(directory: Path) -> None:
     text = path.read_text("utf-8")
     copy = "".join(text.splitlines(keepends=True)[:18]).replace("snapshot-0", "snapshot-9")
     path.write_text(text + copy, "utf-8")
+    edit(directory / "dataset.toml", "n_frames = 4", "n_frames = 5")
     rehash(directory)
     with pytest.raises(DataError, match=r"frame 4 \('snapshot-9'\): the same structure as in .*frame 0"):
         load_dataset(directory)
@@ -319,9 +312,7 @@ def test_a_link_out_of_the_directory_is_refused(directory: Path, tmp_path: Path)
         load_dataset(directory)
 
 
-def test_r_beyond_the_search_radius_may_be_the_cap(
-    tmp_path: Path, manifest: DatasetManifest
-) -> None:
+def test_r_beyond_the_search_radius_may_be_the_cap(tmp_path: Path, manifest: DatasetManifest) -> None:
     """As in the paper's sets: nothing between 5.0 Å and the 5.5 Å that stands for farther."""
     atoms = bulk("Si", cubic=True) * (3, 3, 3)
     mask = np.arange(len(atoms)) == 0
@@ -331,9 +322,7 @@ def test_r_beyond_the_search_radius_may_be_the_cap(
 
     def write(radius: float) -> None:
         r = np.where(distance > radius, 5.5, distance)
-        frame = Frame(
-            atoms=atoms, frame_id="a", forces=np.zeros(atoms.positions.shape), re_mask=mask, r=r
-        )
+        frame = Frame(atoms=atoms, frame_id="a", forces=np.zeros(atoms.positions.shape), re_mask=mask, r=r)
         write_dataset(tmp_path / f"set{radius}", spec, [frame])
 
     write(5.0)
@@ -381,6 +370,24 @@ def test_a_failed_replacement_leaves_the_old_set(
     assert [path.name for path in directory.parent.iterdir()] == [directory.name]
 
 
+def test_an_interruption_between_the_two_renames_keeps_the_old_set(
+    directory: Path, manifest: DatasetManifest, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load_dataset(directory).sha256
+    rename = Path.rename
+
+    def interrupt(path: Path, target: Path) -> Path:
+        if ".tmp-" in path.name:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(directory, manifest, frames[:2], overwrite=True)
+    assert load_dataset(directory).sha256 == before
+    assert [path.name for path in directory.parent.iterdir()] == [directory.name]
+
+
 def test_a_directory_of_something_else_is_never_replaced(
     tmp_path: Path, manifest: DatasetManifest, frames: list[Frame]
 ) -> None:
@@ -404,7 +411,7 @@ def test_columns_of_another_length_are_refused(
     tmp_path: Path, manifest: DatasetManifest, frames: list[Frame]
 ) -> None:
     bad = dataclasses.replace(frames[0], forces=frames[0].forces[:-1])
-    with pytest.raises(DataError, match=r"columns of \[15, 16\] rows for 16 atoms"):
+    with pytest.raises(DataError, match=r"forces has shape \(15, 3\), not \(16, 3\)"):
         write_dataset(tmp_path / "set", manifest, [bad])
 
 

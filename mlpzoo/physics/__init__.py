@@ -1,0 +1,1 @@
+"""Pure functions of structures and calculators: they know nothing of the harness."""

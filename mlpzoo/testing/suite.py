@@ -1,0 +1,97 @@
+"""The kit as a pytest class: three lines in a plugin's tests."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mlpzoo.testing.kit import CHECKS, run_checks
+from mlpzoo.testing.report import CheckResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def check_model(model: str, names: Sequence[str] = ()) -> list[CheckResult]:
+    """Run checks on a model, wherever its framework lives.
+
+    Args:
+        model: Its name.
+        names: Names of checks; all if empty.
+
+    Raises:
+        UsageError: There is no such model or check.
+    """
+    from mlpzoo.registry import default_registry  # noqa: PLC0415
+    from mlpzoo.testing.local import subject_of  # noqa: PLC0415
+
+    family = model.partition("/")[0].partition(":")[0]
+    if default_registry().runs_here(family):
+        return list(run_checks(subject_of(model), names or None))
+    from mlpzoo import conformance  # noqa: PLC0415
+
+    return [
+        CheckResult(
+            name=found.name,
+            promise=found.promise,
+            status=found.status,  # type: ignore[arg-type]
+            message=found.message,
+            seconds=found.seconds,
+        )
+        for found in conformance.check_model(model, names)
+    ]
+
+
+@cache
+def _results(model: str) -> dict[str, CheckResult]:
+    """All results of a model, computed once: building a model or starting a worker is not free."""
+    return {result.name: result for result in check_model(model)}
+
+
+class BackendConformance:
+    """All promises as pytest tests::
+
+        from mlpzoo.testing import BackendConformance
+
+
+        class TestMace(BackendConformance):
+            model = "mace/si-small"
+
+    Attributes:
+        model: The name of the model.
+        known_failures: Check name to the reason why it fails: reported as an expected failure, and an
+            error as soon as it passes.
+    """
+
+    model: ClassVar[str]
+    known_failures: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def pytest_generate_tests(cls, metafunc: Any) -> None:
+        """One test per promise."""
+        if "promise" in metafunc.fixturenames:
+            metafunc.parametrize("promise", [check.name for check in CHECKS])
+
+    def run_check(self, name: str) -> CheckResult:
+        """The result of one check; override it to run them elsewhere."""
+        return _results(self.model)[name]
+
+    def test_promise(self, promise: str) -> None:
+        """The promise is kept."""
+        import pytest  # noqa: PLC0415  (a family's environment may have none)
+
+        result = self.run_check(promise)
+        reason = self.known_failures.get(promise, "")
+        if result.status == "skipped":
+            pytest.skip(result.message)
+        if result.status == "failed":
+            if reason:
+                pytest.xfail(f"{reason}: {result.message}")
+            pytest.fail(f"broken: {result.promise}\n{result.message}", pytrace=False)
+        if reason:
+            pytest.fail(f"'{promise}' is kept now: remove it from known_failures", pytrace=False)
+
+    def test_known_failures_are_checks(self) -> None:
+        """No leftovers of renamed checks."""
+        unknown = set(self.known_failures) - {check.name for check in CHECKS}
+        assert not unknown, f"no such checks: {sorted(unknown)}"  # noqa: S101
