@@ -68,13 +68,19 @@ class ZooCalculator(Calculator):
         """
         super().calculate(atoms, properties, system_changes)
         assert self.atoms is not None  # noqa: S101  (ASE's contract; for the type checker)
+        if system_changes:
+            self.results = {}
         self._check_elements(self.atoms)
         wanted = list(dict.fromkeys("energy" if p == "free_energy" else p for p in properties))
         self.n_evaluations += 1
         if system_changes:
             self.inner.results = {}  # or an inner that computes only what is asked leaves stale ones
-        self.inner.calculate(self.atoms.copy(), wanted, list(system_changes))
-        self.results.update(self._checked(self.inner.results, wanted, len(self.atoms)))
+        try:
+            self.inner.calculate(self.atoms.copy(), wanted, list(system_changes))
+            self.results.update(self._checked(self.inner.results, wanted, len(self.atoms)))
+        except BaseException:
+            self.reset()  # so that the next call starts anew, and tells the inner one that all is new
+            raise
 
     def reset(self) -> None:
         """Forget the last structure and its results."""

@@ -16,9 +16,8 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,12 +26,10 @@ import msgspec
 
 from mlpzoo import paths
 from mlpzoo.errors import EnvError
-from mlpzoo.lockfile import VARIANT, LockFile, read_lock
-from mlpzoo.site_settings import uv_environment
+from mlpzoo.lockfile import LockFile, read_lock
+from mlpzoo.uvtool import ProgressFn, has_nvidia_gpu, uv
 
 MARKER: Final = "mlpzoo-env.json"
-_DULL: Final = re.compile(r"[+~-] |Using Python|Resolved |Audited ")
-ProgressFn = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +86,11 @@ class Environment:
         directory: Where it is.
         marker: Its record; None if it was never finished.
         problem: What is wrong with it; empty if nothing is.
-        altered: The file, relative to the directory, that has not its recorded size.
     """
 
     directory: Path
     marker: Marker | None = None
     problem: str = ""
-    altered: str = ""
 
     @property
     def python(self) -> Path:
@@ -130,9 +125,7 @@ def inspect(directory: Path) -> Environment:
     try:
         for name, size in marker.files.items():
             if os.stat(f"{directory}/{name}").st_size != size:  # noqa: PTH116  (30,000 files: speed)
-                return Environment(
-                    directory=directory, marker=marker, problem=f"{name} was altered", altered=name
-                )
+                return Environment(directory=directory, marker=marker, problem=f"{name} was altered")
     except OSError as error:
         missing = os.path.relpath(error.filename, directory)
         return Environment(directory=directory, marker=marker, problem=f"{missing} is missing")
@@ -160,8 +153,6 @@ def ensure(spec: EnvSpec, progress: ProgressFn = lambda _: None) -> Environment:
             return found
         if spec.directory.exists():
             progress(f"remaking: {found.problem}")
-            if found.altered:
-                _forget_cached(spec.directory, found.altered)
             shutil.rmtree(spec.directory)
         try:
             _create(spec, progress)
@@ -197,16 +188,6 @@ def _alone(directory: Path, progress: ProgressFn) -> Iterator[None]:
         yield
 
 
-def _forget_cached(directory: Path, altered: str) -> None:
-    """Drop the package of an altered file from uv's cache, whose copy may be the same file (a hard link)."""
-    for record in directory.glob("lib/python*/site-packages/*.dist-info/RECORD"):
-        inside = os.path.relpath(directory / altered, record.parent.parent)
-        with record.open(encoding="utf-8", newline="") as stream:
-            if any(row and row[0] == inside for row in csv.reader(stream)):
-                uv("cache", "clean", record.parent.name.partition("-")[0])
-                return
-
-
 def _create(spec: EnvSpec, progress: ProgressFn) -> None:
     start = time.monotonic()
     target = spec.directory
@@ -217,7 +198,8 @@ def _create(spec: EnvSpec, progress: ProgressFn) -> None:
     _install_variants(spec, installer, progress)
     progress(f"step 3 of 4: installing the {len(spec.lock.packages)} packages of the lock")
     uv(*installer, "--no-deps", "-r", str(spec.lock.path), on_line=progress)
-    progress("step 4 of 4: recording what was installed")
+    progress("step 4 of 4: checking and recording what was installed")
+    _replace_damaged(target, installer, progress)
     files = {
         os.path.relpath(os.path.join(folder, name), target): os.path.getsize(os.path.join(folder, name))  # noqa: PTH118,PTH202
         for folder, _, names in os.walk(target)
@@ -240,6 +222,45 @@ def _create(spec: EnvSpec, progress: ProgressFn) -> None:
     temporary.rename(target / MARKER)
 
 
+def _replace_damaged(target: Path, installer: tuple[str, ...], progress: ProgressFn) -> None:
+    """Install anew what does not have the size that its wheel recorded.
+
+    uv links files from its cache: whoever truncates one in an environment truncates the cache's copy too,
+    and the next environment gets it.
+
+    Raises:
+        EnvError: It is still damaged.
+    """
+    damaged = _damaged(target)
+    if not damaged:
+        return
+    progress(f"replacing damaged copies in uv's cache: {', '.join(damaged)}")
+    uv("cache", "clean", *(name.partition("==")[0] for name in damaged))
+    uv(*installer, "--reinstall", "--no-deps", *damaged, on_line=progress)
+    if _damaged(target):
+        raise EnvError(
+            f"files of {', '.join(_damaged(target))} are not as their wheels record them",
+            hint="check the disk; 'uv cache clean' empties uv's cache",
+        )
+
+
+def _damaged(target: Path) -> list[str]:
+    """``name==version`` of every installed package with a file that is missing or has another size."""
+    found = []
+    for record in target.glob("lib/python*/site-packages/*.dist-info/RECORD"):
+        root = record.parent.parent
+        with record.open(encoding="utf-8", newline="") as stream:
+            rows = [row for row in csv.reader(stream) if len(row) == 3 and row[2]]  # noqa: PLR2004
+        try:
+            bad = any(os.stat(f"{root}/{name}").st_size != int(size) for name, _, size in rows)  # noqa: PTH116
+        except OSError:
+            bad = True
+        if bad:
+            name, _, version = record.parent.name.removesuffix(".dist-info").rpartition("-")
+            found.append(f"{name}=={version}")
+    return sorted(found)
+
+
 def _install_variants(spec: EnvSpec, installer: tuple[str, ...], progress: ProgressFn) -> None:
     """Install what the lock leaves open (torch), in the build that fits this machine.
 
@@ -251,7 +272,8 @@ def _install_variants(spec: EnvSpec, installer: tuple[str, ...], progress: Progr
         tries: list[tuple[str, tuple[str, ...]]] = []
         wanted = spec.torch if spec.torch != "auto" else ("auto" if has_nvidia_gpu() else "cpu")
         if wanted == "cpu" and platform.system() == "Linux":
-            tries.append(("CPU build", (*installer, f"{requirement}+cpu")))
+            pin, semicolon, marker = requirement.partition(" ;")
+            tries.append(("CPU build", (*installer, f"{pin}+cpu{semicolon}{marker}")))
         if wanted != "index" and platform.system() == "Linux":
             tries.append((f"{wanted} build", (*installer, requirement, "--torch-backend", wanted)))
         tries.append(("default build", (*installer, requirement)))
@@ -270,65 +292,7 @@ def _install_variants(spec: EnvSpec, installer: tuple[str, ...], progress: Progr
             )
 
 
-def has_nvidia_gpu() -> bool:
-    """Whether the NVIDIA driver shows a device."""
-    gpus = Path("/proc/driver/nvidia/gpus")
-    return gpus.is_dir() and any(gpus.iterdir())
-
-
-def uv(*arguments: str, on_line: ProgressFn | None = None) -> str:
-    """Run uv with the site's package settings; returns what it printed to stdout.
-
-    Args:
-        arguments: uv's arguments.
-        on_line: Told each line of uv's progress as it comes.
-
-    Raises:
-        EnvError: uv is missing or failed; the message ends with its last lines.
-    """
-    from uv import find_uv_bin
-
-    environ = uv_environment()
-    environ.pop("VIRTUAL_ENV", None)
-    environ.setdefault("UV_HTTP_RETRIES", "2")
-    try:
-        process = subprocess.Popen(  # noqa: S603
-            [find_uv_bin(), "--no-progress", "--color", "never", *arguments],
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            cwd=paths.home(),
-        )
-    except FileNotFoundError as error:
-        raise EnvError("uv is not installed", hint="pip install uv") from error
-    lines: list[str] = []
-    try:
-        assert process.stdout is not None  # noqa: S101
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            if on_line is not None and line.strip() and not _DULL.match(line.strip()):
-                on_line(line.strip())
-        code = process.wait()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    if code:
-        tail = "\n".join(line for line in lines if line.strip())[-1500:]
-        raise EnvError(
-            f"uv {arguments[0]} failed with exit code {code}:\n{tail}",
-            hint="check the network or the package index settings (pip's are honoured)",
-        )
-    return "\n".join(lines)
-
-
 def _python_version(directory: Path) -> str:
     text = (directory / "pyvenv.cfg").read_text()
     match = re.search(r"^version_info\s*=\s*(\S+)", text, re.MULTILINE)
     return match.group(1) if match else ""
-
-
-__all__ = ["VARIANT", "EnvSpec", "Environment", "Marker", "ensure", "find", "inspect", "spec_for", "uv"]

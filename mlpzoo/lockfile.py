@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from mlpzoo.errors import EnvError
+from mlpzoo.uvtool import uv
 
 VARIANT: Final = "# mlpzoo-variant:"
 BASE_REQUIREMENTS: Final = (
@@ -28,7 +29,10 @@ BASE_REQUIREMENTS: Final = (
 """What the worker itself needs in every environment."""
 
 _VARIANT_PACKAGES: Final = ("torch",)
-_COMES_WITH_TORCH: Final = re.compile(r"^(nvidia-|triton|cuda-|torch$|torch==|torch\b(?!-|_))")
+_COMES_WITH_TORCH: Final = re.compile(
+    r"nvidia-(cublas|cuda|cudnn|cufft|cufile|curand|cusolver|cusparse|cusparselt|nccl|nvjitlink|nvshmem|nvtx)"
+    r"\b.*|triton|pytorch-triton.*|cuda-(bindings|pathfinder|toolkit)"
+)
 _PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)")
 
 
@@ -40,7 +44,7 @@ class LockFile:
         path: Where it is.
         sha256: Hash of its text.
         packages: Pinned packages, ``name==version``.
-        variants: Packages whose build is chosen per machine, ``torch==2.13.0``.
+        variants: Packages whose build is chosen per machine, ``torch==2.13.0``, maybe with a marker.
     """
 
     path: Path
@@ -55,6 +59,7 @@ def read_lock(path: Path) -> LockFile:
     Raises:
         EnvError: It is missing, or a line is not pinned.
     """
+    path = path.resolve()
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -89,8 +94,7 @@ def make_lock(requirements: Path, lock: Path, *, python: str = "3.10") -> LockFi
     Raises:
         EnvError: uv cannot resolve it.
     """
-    from mlpzoo.envs import uv
-
+    requirements, lock = requirements.resolve(), lock.resolve()
     if not requirements.is_file():
         raise EnvError(f"{requirements}: no such file", hint="list the family's packages there")
     base = lock.with_suffix(".base.part")
@@ -120,8 +124,10 @@ def clean(resolved: str) -> str:
         if pin:
             name, version = pin.group(1).lower(), pin.group(2)
             if name in _VARIANT_PACKAGES:
-                variants.append(f"{VARIANT} {name}=={version.partition('+')[0]}")
-            keep = name not in _VARIANT_PACKAGES and not _COMES_WITH_TORCH.match(name)
+                marker = line.partition(";")[2].rstrip("\\ ").strip()
+                pinned = f"{VARIANT} {name}=={version.partition('+')[0]}"
+                variants.append(f"{pinned} ; {marker}" if marker else pinned)
+            keep = name not in _VARIANT_PACKAGES and not _COMES_WITH_TORCH.fullmatch(name)
         if keep and line.strip() and not line.startswith("#"):
             kept.append(line)
     head = [

@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -71,27 +71,37 @@ def load(modules: Sequence[str | ModuleType] = (), *, entry_points: bool = True)
         name = module if isinstance(module, str) else module.__name__
         plugins.append(_load_one(name, module, ""))
     if entry_points:
-        plugins += [_load_one(e.name, e, _dist_version(e)) for e in _entry_points()]
+        found, unreadable = _entry_points()
+        plugins += [_load_one(e.name, e, _dist_version(e)) for e in found] + unreadable
     return tuple(plugins)
 
 
-def _entry_points() -> Iterator[importlib.metadata.EntryPoint]:
-    """Entry points of the group, each distribution's once, in a stable order."""
-    seen: set[tuple[str, str]] = set()
-    found = importlib.metadata.entry_points(group=hookspecs.PROJECT)
-    for entry in sorted(found, key=lambda e: (e.name, e.value)):
-        if (entry.name, entry.value) not in seen:
-            seen.add((entry.name, entry.value))
-            yield entry
+def _entry_points() -> tuple[list[importlib.metadata.EntryPoint], list[Plugin]]:
+    """Entry points of the group, each once, in a stable order; and distributions that cannot be read."""
+    unreadable: list[Plugin] = []
+    try:
+        found = list(importlib.metadata.entry_points(group=hookspecs.PROJECT))
+    except Exception:  # noqa: BLE001  (a stranger's malformed file: look at each distribution by itself)
+        found = []
+        for distribution in importlib.metadata.distributions():
+            try:
+                found += distribution.entry_points.select(group=hookspecs.PROJECT)
+            except Exception as error:  # noqa: BLE001, PERF203
+                name = distribution.metadata["Name"] or "?"
+                plugin = Plugin(name=name, module_name="", version=distribution.version)
+                plugin.problems.append(f"its entry points cannot be read: {_brief(error)}")
+                unreadable.append(plugin)
+    once = {(entry.name, entry.value): entry for entry in reversed(found)}
+    return [once[key] for key in sorted(once)], unreadable
 
 
 def _load_one(name: str, source: str | ModuleType | importlib.metadata.EntryPoint, version: str) -> Plugin:
     """Import one plugin and ask its hooks; whatever fails is written down."""
-    if isinstance(source, importlib.metadata.EntryPoint):
-        plugin = Plugin(name=name, module_name=source.module, version=version)
+    if isinstance(source, ModuleType):
+        module_name = source.__name__
     else:
-        module_name = source if isinstance(source, str) else source.__name__
-        plugin = Plugin(name=name, module_name=module_name, version=version)
+        module_name = source if isinstance(source, str) else source.value
+    plugin = Plugin(name=name, module_name=module_name, version=version)
     try:
         if isinstance(source, ModuleType):
             implementation: object = source
@@ -99,6 +109,7 @@ def _load_one(name: str, source: str | ModuleType | importlib.metadata.EntryPoin
             implementation = importlib.import_module(source)
         else:
             implementation = source.load()
+            plugin.module_name = source.module
         plugin.module = sys.modules.get(plugin.module_name)
     except (Exception, SystemExit) as error:  # noqa: BLE001  (a stranger's code: recorded, reported)
         plugin.problems.append(f"could not be loaded: {_brief(error)}")
@@ -121,7 +132,10 @@ def _ask(plugin: Plugin, implementation: object) -> None:
         plugin.problems.append(f"implements no hook: mark {', '.join(HOOKS.values())} with @mlpzoo.hookimpl")
     for kind, hook in HOOKS.items():
         try:
-            answers = getattr(manager.hook, hook)()
+            caller = getattr(manager.hook, hook)
+            answers = caller()
+            if caller.get_hookimpls() and not answers:
+                raise TypeError("it returned None: return a list")
             found = [item for answer in answers for item in _listed(answer, hook)]
         except (Exception, SystemExit) as error:  # noqa: BLE001
             plugin.problems.append(f"{hook} failed: {_brief(error)}")
@@ -159,6 +173,8 @@ def _near(name: str) -> str:
 
 def _brief(error: BaseException) -> str:
     """``Type: first line`` and where in the plugin it was raised."""
+    if isinstance(error, pluggy.PluginValidationError):
+        return "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mlpzoo.plugins import Plugin
 
 T = TypeVar("T")
+_SYMBOL = re.compile(r"[A-Z][a-z]?")
+_PROPERTIES = frozenset({"energy", "forces", "stress"})
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
@@ -43,6 +45,7 @@ class Registry:
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
         self.plugins = tuple(plugins)
+        self._unreadable: dict[str, str] = {}
         self.clashes: dict[tuple[str, str], tuple[Plugin, ...]] = {}
         self._backends: dict[str, Entry[Backend]] = self._index("backend", "family", _backend_problem)
         self._benchmarks: dict[str, Entry[BenchmarkSpec]] = self._index(
@@ -54,7 +57,10 @@ class Registry:
         claims: dict[str, list[Entry[Any]]] = {}
         for plugin in self.plugins:
             for item in plugin.registered.get(kind, ()):
-                fault = problem(item)
+                try:
+                    fault = problem(item)
+                except Exception as error:  # noqa: BLE001  (a stranger's property)
+                    fault = f"{type(item).__name__} cannot be used: {type(error).__name__}: {error}"
                 if fault:
                     plugin.problems.append(f"{kind} {fault}")
                 else:
@@ -92,8 +98,10 @@ class Registry:
             try:
                 cards = list(entry.item.cards())
                 faults = [_card_problem(card, family) for card in cards]
-            except Exception as error:  # noqa: BLE001  (a stranger's code)
-                entry.plugin.problems.append(f"cards of '{family}' cannot be read: {error}")
+            except (Exception, SystemExit) as error:  # noqa: BLE001  (a stranger's code)
+                fault = f"cards of '{family}' cannot be read: {type(error).__name__}: {error}"
+                self._unreadable[family] = fault
+                entry.plugin.problems.append(fault)
                 continue
             for card, fault in zip(cards, faults, strict=True):
                 if fault or card.name in found:
@@ -133,6 +141,9 @@ class Registry:
             if not path.exists():
                 raise ModelError(f"{path}: no such file", hint=f"give {parsed.family}:PATH an existing path")
             return ModelSpec(name=f"{parsed.family}:{path}", path=str(path), device=device, dtype=dtype)
+        _ = self.cards
+        if parsed.family in self._unreadable:
+            raise PluginError(self._unreadable[parsed.family], hint="see 'mlpzoo plugins'")
         own = [card for card in (e.item for e in self.cards.values()) if card.family == parsed.family]
         full = f"{parsed.family}/{parsed.card}" if parsed.card else self._default_card(entry, own).name
         if full not in self.cards:
@@ -179,8 +190,18 @@ class Registry:
         return dict(sorted(self._datasets.items()))
 
     def cases(self, benchmark: BenchmarkSpec) -> tuple[Case, ...]:
-        """The cases of a benchmark over all known data sets."""
-        return tuple(benchmark.cases([e.item for e in self.datasets.values()]))
+        """The cases of a benchmark over all known data sets.
+
+        Raises:
+            PluginError: Its function that lists them fails.
+        """
+        try:
+            return tuple(benchmark.cases([e.item for e in self.datasets.values()]))
+        except Exception as error:
+            raise PluginError(
+                f"cases of benchmark '{benchmark.name}' cannot be listed: {type(error).__name__}: {error}",
+                hint="see 'mlpzoo plugins'",
+            ) from error
 
     def select_cases(self, benchmark: BenchmarkSpec, systems: Sequence[str]) -> tuple[Case, ...]:
         """The cases whose system or own name matches one of the names or globs (possibly none)."""
@@ -195,7 +216,13 @@ class Registry:
         """System to its (benchmark name, case) pairs."""
         found: dict[str, list[tuple[str, Case]]] = {}
         for name, entry in self.benchmarks.items():
-            for case in self.cases(entry.item):
+            try:
+                cases = self.cases(entry.item)
+            except PluginError as error:
+                if error.message not in entry.plugin.problems:
+                    entry.plugin.problems.append(error.message)
+                continue
+            for case in cases:
                 found.setdefault(case.system, []).append((name, case))
         return dict(sorted(found.items()))
 
@@ -288,6 +315,11 @@ def _card_problem(card: object, family: str) -> str:
         return f"'{family}' returned a {type(card).__name__} instead of a ModelCard"
     if card.family != family or not card.name.startswith(f"{family}/"):
         return f"card '{card.name}' must be named '{family}/...' and have family '{family}'"
+    if isinstance(card.elements, str) or not all(_SYMBOL.fullmatch(e) for e in card.elements):
+        return f"card '{card.name}': elements must be a tuple of chemical symbols, got {card.elements!r}"
+    if isinstance(card.properties, str) or not card.properties or set(card.properties) - _PROPERTIES:
+        known = ", ".join(sorted(_PROPERTIES))
+        return f"card '{card.name}': properties must be a tuple of {known}, got {card.properties!r}"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,7 +71,14 @@ class Result:
 
 
 def encode(result: Result) -> bytes:
-    """JSON bytes of a result (arrays as base64)."""
+    """JSON bytes of a result (arrays as base64).
+
+    Raises:
+        ValueError: A value or an end of an interval is not finite: JSON has no such number.
+    """
+    numbers = [*result.values.values(), *(end for ends in result.interval.values() for end in ends)]
+    if not all(map(math.isfinite, [*numbers, result.wall_time_s])):
+        raise ValueError(f"result of {result.model} on {result.case} holds a number that is not finite")
     return msgspec.json.encode(result)
 
 
@@ -91,13 +99,13 @@ def pack(array: np.ndarray[Any, Any]) -> Array:
     """A NumPy array as plain data.
 
     Raises:
-        TypeError: The array holds Python objects.
+        TypeError: The array holds Python objects or records.
     """
     import numpy as np
 
-    array = np.ascontiguousarray(array)
-    if array.dtype.hasobject:
-        raise TypeError("an array of Python objects cannot be stored")
+    array = np.asarray(array, order="C")
+    if array.dtype.hasobject or array.dtype.names:
+        raise TypeError("an array of Python objects or records cannot be stored")
     return Array(dtype=array.dtype.str, shape=array.shape, data=array.tobytes())
 
 

@@ -190,11 +190,12 @@ def run_task(task: wire.RunTask, progress: Any, known: Registry | None = None) -
             np.random.seed(task.settings.seed)  # noqa: NPY002  (frameworks that use the global one)
             outcome = spec.run(calc, task.case, task.settings, progress)
         values = {k: float(v) for k, v in outcome.values.items()}
-        fault = _fault(values, {q.name for q in spec.quantities})
+        interval = {k: (float(a), float(b)) for k, (a, b) in outcome.interval.items()}
+        fault = _fault(values, interval, {q.name for q in spec.quantities})
         report = wire.Report(
             status="failed" if fault else "ok",
             values={} if fault else values,
-            interval={} if fault else {k: (float(a), float(b)) for k, (a, b) in outcome.interval.items()},
+            interval={} if fault else interval,
             arrays={k: pack(np.asarray(v)) for k, v in outcome.arrays.items()},
             message=fault or outcome.message,
         )
@@ -228,14 +229,15 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else ''}"
 
 
-def _fault(values: dict[str, float], declared: set[str]) -> str:
+def _fault(values: dict[str, float], interval: dict[str, tuple[float, float]], declared: set[str]) -> str:
     """Why values cannot be accepted; empty if they can."""
     import math
 
-    undeclared = sorted(set(values) - declared)
+    undeclared = sorted((set(values) | set(interval)) - declared)
     if undeclared:
         return f"the benchmark returned undeclared quantities: {', '.join(undeclared)}"
-    bad = sorted(k for k, v in values.items() if not math.isfinite(v))
+    ends = {k: v for k, pair in interval.items() for v in pair if not math.isfinite(v)}
+    bad = sorted({k for k, v in values.items() if not math.isfinite(v)} | set(ends))
     if bad:
         return f"non-finite values: {', '.join(bad)}"
     return "" if values else "the benchmark returned no values"

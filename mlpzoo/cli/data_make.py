@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -40,7 +41,7 @@ def sample(
     queue = Queue(out)
     queue.check_new_run(sampling.run_name(system, seed))
     calculator = load(model, device=device)
-    with click.progressbar(length=1000, label=f"MD of {system}", file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=1000, label=f"MD of {system}", file=sys.stderr) as bar:
         done = sampling.sample(
             system,
             calculator,

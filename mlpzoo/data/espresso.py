@@ -104,6 +104,11 @@ def parse_output(path: Path, n_atoms: int) -> PwOutput:
 
 
 def write_input(file: TextIO, atoms: Atoms, level: PwLevel, *, pseudo_dir: Path, restart: bool) -> None:
+    """Write the input of one calculation; `restart` starts from the density in the same folder.
+
+    Raises:
+        DataError: an element without a pseudopotential.
+    """
     unknown = sorted(set(atoms.get_chemical_symbols()) - set(level.pseudopotentials))
     if unknown:
         message = f"no pseudopotential is set for {', '.join(unknown)}"

@@ -212,8 +212,8 @@ def choose_frames(
 ) -> NDArray[np.int64]:
     """One frame index of each group of concerted events, in random (seeded) order, at most `max_frames`.
 
-    The frame is uniform strictly inside the window of one of the group's events; two chosen frames are at least
-    `min_spacing_fs` apart.
+    The frame is uniform strictly inside the window of one of the group's events; two chosen frames are at
+    least `min_spacing_fs` apart.
     """
     generator = np.random.default_rng(seed)
     groups = [group for group in analysis.concerted() if any(e.end_frame - e.start_frame > 1 for e in group)]

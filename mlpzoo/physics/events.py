@@ -6,15 +6,16 @@ here):
 - *Basin* of a site: closer to it than 1/4 of its distance to the nearest other site (for lattice sites alone:
   of the nearest-neighbour distance), once the drift of the crystal is removed.
 - *Split interstitial* (dumbbell): where interstitial sites are given and no atom is in the basin of a lattice
-  site, two atoms share it if it is the nearest lattice site to these two and their distances from it differ by
-  less than 1/4 of the nearest-neighbour distance. Both are then in its shared basin, which is apart from its
-  own. When a dumbbell moves on, the atom that it hands over migrates; those that relax about their own lattice
-  site do not.
-- *Residence*: an atom enters a basin and its last visit to it comes at least `residence_fs` later. An atom that
-  is back within `residence_fs` had not left, whatever basins it touched meanwhile (so fast re-crossings are one
-  event).
-- *Event*: two successive residences of an atom at different sites. Its window runs from the last frame in the
-  old basin to the first frame in the new one, both included. Before its first residence an atom has no event.
+  site, two atoms share it if it is the nearest lattice site to these two and their distances from it differ
+  by less than 1/4 of the nearest-neighbour distance. Both are then in its shared basin, which is apart from
+  its own. When a dumbbell moves on, the atom that it hands over migrates; those that relax about their own
+  lattice site do not.
+- *Residence*: an atom enters a basin and its last visit to it comes at least `residence_fs` later. An atom
+  that is back within `residence_fs` had not left, whatever basins it touched meanwhile (so fast re-crossings
+  are one event).
+- *Event*: two successive residences of an atom at different sites. Its window runs from the last frame in
+  the old basin to the first frame in the new one, both included. Before its first residence an atom has no
+  event.
 - *RE atom* of a frame: an atom inside one of its windows.
 """
 

@@ -87,9 +87,13 @@ def langevin(
         rng=generator,
         fixcm=False,
     )
-    n_steps = round(time_fs / timestep_fs)
     yield from _samples(
-        dynamics, moving, n_steps, sample_every, timestep_fs, EXPLODED_FACTOR * temperature_kelvin
+        dynamics,
+        moving,
+        n_steps=round(time_fs / timestep_fs),
+        sample_every=sample_every,
+        timestep_fs=timestep_fs,
+        hottest_kelvin=EXPLODED_FACTOR * temperature_kelvin,
     )
 
 
@@ -116,9 +120,13 @@ def velocity_verlet(
     )
     moving = _moving_copy(atoms, temperature_kelvin, np.random.default_rng(seed))
     dynamics = VelocityVerlet(moving, timestep=timestep_fs * units.fs)
-    n_steps = round(time_fs / timestep_fs)
     yield from _samples(
-        dynamics, moving, n_steps, sample_every, timestep_fs, EXPLODED_FACTOR * temperature_kelvin
+        dynamics,
+        moving,
+        n_steps=round(time_fs / timestep_fs),
+        sample_every=sample_every,
+        timestep_fs=timestep_fs,
+        hottest_kelvin=EXPLODED_FACTOR * temperature_kelvin,
     )
 
 
@@ -141,6 +149,7 @@ def _moving_copy(atoms: Atoms, temperature_kelvin: float, generator: np.random.G
 def _samples(
     dynamics: MolecularDynamics,
     moving: Atoms,
+    *,
     n_steps: int,
     sample_every: int,
     timestep_fs: float,

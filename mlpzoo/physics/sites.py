@@ -119,7 +119,7 @@ class SiteFinder:
     def displacements(
         self, positions_ang: NDArray[np.float64], site: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Vectors from given sites, by rounding (nearest image unless far in a skewed cell), and their squares."""
+        """Vectors from given sites, and their squares; by rounding, so exact near the sites in any cell."""
         vectors = positions_ang - self.positions_ang[site]
         vectors -= np.rint(vectors @ self.inverse) @ self.cell_ang
         return vectors, np.einsum("...k,...k->...", vectors, vectors)

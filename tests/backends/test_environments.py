@@ -143,12 +143,13 @@ def test_numbers_are_the_same_in_the_environment_and_through_the_worker(main_job
 def test_plugin_passes_its_own_tests_where_its_framework_is(main_job, home, family, tmp_path):
     from mlpzoo import envs
     from mlpzoo.registry import default_registry
+    from mlpzoo.uvtool import uv
 
     entry = default_registry().backend(family)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLPZOO_HOME", str(home))
         python = envs.find(envs.spec_for(family, entry.item.lock_file)).python
-        envs.uv("pip", "install", "--python", str(python), "--target", str(tmp_path), "--no-deps",
+        uv("pip", "install", "--python", str(python), "--target", str(tmp_path), "--no-deps",
                 *(f"{name}=={version(name)}" for name in ("pytest", "pluggy", "iniconfig", "packaging", "pygments")))  # fmt: skip  # noqa: E501
     directory = ROOT / "plugins" / f"mlpzoo-{family}"
     path = os.pathsep.join([str(ROOT), str(directory / "src"), str(tmp_path)])

@@ -1,7 +1,7 @@
 """Migration events of hand-made trajectories, whose windows are known in closed form.
 
-A hop takes 40 frames on a straight line, at the fractions (k + 1/2) / 40. With basins of a quarter of the distance,
-its last frame in the old basin is k = 9 (0.2375) and its first in the new one k = 30 (0.7625).
+A hop takes 40 frames on a straight line, at the fractions (k + 1/2) / 40. With basins of a quarter of the
+distance, its last frame in the old basin is k = 9 (0.2375) and its first in the new one k = 30 (0.7625).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def neighbour(site: int, direction: int = 0) -> int:
 
 
 def path(*stops: tuple[int, np.ndarray]) -> np.ndarray:
-    """Positions of one atom: `n` frames at each stop, and a hop of 40 frames to each next one (nearest image)."""
+    """Positions of one atom: `n` frames at each stop, and a hop of 40 frames to the next (nearest image)."""
     pieces = []
     here = stops[0][1]
     for n, stop in stops:
@@ -52,7 +52,7 @@ def path(*stops: tuple[int, np.ndarray]) -> np.ndarray:
 
 
 def vacancy_cell(missing: int, moving: dict[int, np.ndarray]) -> np.ndarray:
-    """A trajectory of the crystal without the atom of site `missing`; `moving` maps sites to their atoms' paths."""
+    """A trajectory without the atom of site `missing`; `moving` maps sites to their atoms' paths."""
     n_frames = len(next(iter(moving.values()))) if moving else 300
     whole = np.repeat(LATTICE[None], n_frames, axis=0)
     for site, positions in moving.items():
@@ -198,12 +198,12 @@ def test_interstitial_goes_from_one_tetrahedral_site_to_the_next() -> None:
     positions = np.concatenate([np.repeat(LATTICE[None], len(moving), axis=0), moving[:, None]], axis=1)
     (event,) = find_events(positions, ALL_SITES, frame_fs=FRAME_FS).events
     assert (event.atom, event.site_from, event.site_to) == (64, origin, target)
-    # Basin of a tetrahedral site: 1/4 of its distance to a hexagonal one, half of the hop's length: 1/8 of the hop.
+    # Basin of a tetrahedral site: 1/4 of its distance to a hexagonal one, which is half of the hop.
     assert (event.start_frame, event.end_frame) == (100 + 4, 100 + 35)
 
 
 def test_dumbbell_hands_one_atom_over() -> None:
-    """Split interstitials at a site and then at its neighbour: the atom that both share migrates, no other."""
+    """A split interstitial goes to the neighbouring site: the atom that both share migrates, no other."""
     here, there = 8, neighbour(8)
     toward = image(LATTICE[there], LATTICE[here]) - LATTICE[here]
     axis = np.cross(toward, [0.3, 1.0, -0.2])
@@ -233,13 +233,13 @@ def test_kick_out_moves_two_atoms() -> None:
     positions[:, site] = path((100, LATTICE[site]), (100, LATTICE[site] + second))
     extra = path((100, LATTICE[site] + first), (100, LATTICE[site]))
     analysis = find_events(np.concatenate([positions, extra[:, None]], axis=1), ALL_SITES, frame_fs=FRAME_FS)
-    # In the middle both are as far from the site: a dumbbell of a few frames, no residence. Basins of a lattice site
-    # and of a tetrahedral one: 1/4 of their distances to a hexagonal one.
+    # In the middle both are as far from the site: a dumbbell of a few frames, no residence. Basins of a
+    # lattice site and of a tetrahedral one: 1/4 of their distances to a hexagonal one.
     (two, one) = analysis.events
     assert (one.atom, two.atom) == (site, 64)
     to_lattice, to_tetrahedral = np.sqrt(11) / 8 / 4 / (np.sqrt(3) / 4), 1 / 8
-    leaves_lattice = int(np.flatnonzero(FRACTIONS < to_lattice)[-1])
-    leaves_tetrahedral = int(np.flatnonzero(FRACTIONS < to_tetrahedral)[-1])
+    leaves_lattice = int(np.flatnonzero(to_lattice > FRACTIONS)[-1])
+    leaves_tetrahedral = int(np.flatnonzero(to_tetrahedral > FRACTIONS)[-1])
     assert (one.start_frame, one.end_frame) == (100 + leaves_lattice, 139 - leaves_tetrahedral)
     assert (two.start_frame, two.end_frame) == (100 + leaves_tetrahedral, 139 - leaves_lattice)
     assert len(analysis.concerted()) == 1

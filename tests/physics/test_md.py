@@ -22,7 +22,7 @@ class Oscillators(Calculator):
         super().__init__()
         self.home, self.spring = home, spring
 
-    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:  # type: ignore[no-untyped-def]
         """Energy and forces of the springs."""
         super().calculate(atoms, properties, system_changes)
         displacement = atoms.get_positions() - self.home
@@ -30,7 +30,7 @@ class Oscillators(Calculator):
         self.results = {"energy": energy, "forces": -self.spring * displacement}
 
 
-def oscillators(spring: float = 10.0):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def oscillators(spring: float = 10.0):  # type: ignore[no-untyped-def]
     """64 silicon atoms on springs."""
     atoms = bulk("Si", "diamond", a=5.43, cubic=True).repeat(2)
     atoms.calc = Oscillators(atoms.get_positions(), spring)
@@ -48,7 +48,7 @@ def test_langevin_keeps_the_temperature_and_shares_it_with_the_springs() -> None
             sample_every=10,
         )
     )[100:]
-    # 192 oscillators, about 6 ps at a correlation time of 50 fs: relative error sqrt(2 / 192 / 60) = 1.3 %; four of them.
+    # 192 oscillators, 6 ps at a correlation time of 50 fs: sqrt(2 / 192 / 60) = 1.3 %; four of these.
     assert np.mean([f.temperature_kelvin for f in frames]) == pytest.approx(600.0, rel=0.055)
     potential = 0.5 * 192 * units.kB * 600.0
     assert np.mean([f.potential_energy_ev for f in frames]) == pytest.approx(potential, rel=0.055)
@@ -80,8 +80,8 @@ def test_same_seed_same_trajectory_and_the_input_is_untouched() -> None:
 
 
 @pytest.mark.parametrize("run", [langevin, velocity_verlet])
-def test_an_explosion_is_an_error_with_its_time(run) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    with pytest.raises(CalculationError, match="exploded at .* fs"):
+def test_an_explosion_is_an_error_with_its_time(run) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(CalculationError, match=r"exploded at .* fs"):
         list(run(oscillators(-50.0), temperature_kelvin=300.0, time_fs=2000.0, seed=1))
 
 

@@ -20,7 +20,7 @@ class Springs(Calculator):
     implemented_properties = ["energy", "forces"]  # noqa: RUF012  (as ASE has it)
     home: np.ndarray | None = None
 
-    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:  # type: ignore[no-untyped-def]
         """20 eV/Å² springs: the amplitude at 1230 K is 0.07 Å in each direction."""
         super().calculate(atoms, properties, system_changes)
         if self.home is None:
@@ -103,7 +103,7 @@ def test_frames_of_a_trajectory_carry_mask_and_distances() -> None:
 
 def test_a_run_without_event_is_an_error_that_says_what_to_try() -> None:
     seen: list[float] = []
-    with pytest.raises(DataError, match="no migration event in 0.1 ps") as error:
+    with pytest.raises(DataError, match=r"no migration event in 0\.1 ps") as error:
         sample(
             "si-vacancy",
             Springs(),
@@ -119,7 +119,7 @@ def test_a_run_without_event_is_an_error_that_says_what_to_try() -> None:
     assert seen[-1] == 1.0
 
 
-def test_command_stores_the_run(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def test_command_stores_the_run(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     def hand_made(system: str, calculator: object, **settings: object) -> object:
         del calculator
         settings.pop("progress")
