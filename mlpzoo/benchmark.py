@@ -132,6 +132,7 @@ class RunSettings:
 
 
 RunFn = Callable[["Calculator", Case, RunSettings, ProgressFn], Outcome]
+DrawFn = Callable[[dict[str, dict[str, Any]], dict[str, dict[str, Any]], str], Any]
 CompareFn = Callable[[dict[str, Any], dict[str, Any], RunSettings], dict[str, tuple[float, float]]]
 
 
@@ -151,6 +152,8 @@ class BenchmarkSpec:
         compare: Paired comparison of two results of one case: ``compare(arrays_a, arrays_b, settings)``
             gives, for each quantity that it covers, the 95 % interval of ``a - b``.  An interval that holds 0
             is printed as a tie.
+        draw: ``draw(rows, floors, title)`` gives a matplotlib figure of a table; both map titles to
+            the arrays of their results.
     """
 
     name: str
@@ -161,3 +164,4 @@ class BenchmarkSpec:
     run: RunFn
     run_floor: Callable[[Case, str, RunSettings], Outcome] | None = None
     compare: CompareFn | None = None
+    draw: DrawFn | None = None

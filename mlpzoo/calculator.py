@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 
 from mlpzoo.errors import BadNumberError, CalculationError, UnsupportedElementError
 
@@ -71,13 +71,20 @@ class ZooCalculator(Calculator):
         if system_changes:
             self.results = {}
         self._check_elements(self.atoms)
+        if "stress" in properties and self.atoms.cell.rank < 3:  # noqa: PLR2004
+            raise PropertyNotImplementedError(
+                f"{self.card.name}: the stress of a structure without a full cell"
+            )
         wanted = list(dict.fromkeys("energy" if p == "free_energy" else p for p in properties))
         self.n_evaluations += 1
         if system_changes:
             self.inner.results = {}  # or an inner that computes only what is asked leaves stale ones
         try:
             self.inner.calculate(self.atoms.copy(), wanted, list(system_changes))
-            self.results.update(self._checked(self.inner.results, wanted, len(self.atoms)))
+            found = dict(self.inner.results)
+            if self.atoms.cell.rank < 3:  # noqa: PLR2004  (what some frameworks return then is NaN)
+                found.pop("stress", None)
+            self.results.update(self._checked(found, wanted, len(self.atoms)))
         except BaseException:
             self.reset()  # so that the next call starts anew, and tells the inner one that all is new
             raise

@@ -16,9 +16,11 @@ import os
 import platform
 import re
 import shutil
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -147,7 +149,7 @@ def ensure(spec: EnvSpec, progress: ProgressFn = lambda _: None) -> Environment:
     Raises:
         EnvError: uv could not make it; the message ends with uv's own.
     """
-    with _alone(spec.directory, progress):
+    with _alone(spec.directory, progress) as held:
         found = find(spec)
         if not found.problem:
             return found
@@ -155,7 +157,7 @@ def ensure(spec: EnvSpec, progress: ProgressFn = lambda _: None) -> Environment:
             progress(f"remaking: {found.problem}")
             shutil.rmtree(spec.directory)
         try:
-            _create(spec, progress)
+            _create(spec, progress, partial(uv, keep_open=held))
         except BaseException:
             shutil.rmtree(spec.directory, ignore_errors=True)
             raise
@@ -177,29 +179,33 @@ def remove(environment: Environment) -> None:
 
 
 @contextlib.contextmanager
-def _alone(directory: Path, progress: ProgressFn) -> Iterator[None]:
-    """Hold the lock of one environment; it goes with the process, however that ends."""
+def _alone(directory: Path, progress: ProgressFn) -> Iterator[int]:
+    """Hold the lock of one environment; yields its file descriptor.
+
+    The lock goes with this process, however that ends, and with those that inherit the descriptor: a uv
+    that outlives its killed parent still holds it.
+    """
     with directory.with_suffix(".lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             progress("waiting for another process that is making it")
             fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle.fileno()
 
 
-def _create(spec: EnvSpec, progress: ProgressFn) -> None:
+def _create(spec: EnvSpec, progress: ProgressFn, run: Callable[..., str]) -> None:
     start = time.monotonic()
     target = spec.directory
-    python = spec.python or f"{platform.python_implementation().lower()}@{platform.python_version()}"
+    python = spec.python or sys.executable
     progress(f"step 1 of 4: creating it with Python {spec.python or platform.python_version()}")
-    uv("venv", "--no-project", "--python", python, str(target))
+    run("venv", "--no-project", "--python", python, str(target))
     installer = ("pip", "install", "--python", str(target / "bin" / "python"))
-    _install_variants(spec, installer, progress)
+    _install_variants(spec, installer, progress, run)
     progress(f"step 3 of 4: installing the {len(spec.lock.packages)} packages of the lock")
-    uv(*installer, "--no-deps", "-r", str(spec.lock.path), on_line=progress)
+    run(*installer, "--no-deps", "-r", str(spec.lock.path), on_line=progress)
     progress("step 4 of 4: checking and recording what was installed")
-    _replace_damaged(target, installer, progress)
+    _replace_damaged(target, installer, progress, run)
     files = {
         os.path.relpath(os.path.join(folder, name), target): os.path.getsize(os.path.join(folder, name))  # noqa: PTH118,PTH202
         for folder, _, names in os.walk(target)
@@ -222,26 +228,22 @@ def _create(spec: EnvSpec, progress: ProgressFn) -> None:
     temporary.rename(target / MARKER)
 
 
-def _replace_damaged(target: Path, installer: tuple[str, ...], progress: ProgressFn) -> None:
+def _replace_damaged(
+    target: Path, installer: tuple[str, ...], progress: ProgressFn, run: Callable[..., str]
+) -> None:
     """Install anew what does not have the size that its wheel recorded.
 
     uv links files from its cache: whoever truncates one in an environment truncates the cache's copy too,
     and the next environment gets it.
-
-    Raises:
-        EnvError: It is still damaged.
     """
     damaged = _damaged(target)
     if not damaged:
         return
     progress(f"replacing damaged copies in uv's cache: {', '.join(damaged)}")
-    uv("cache", "clean", *(name.partition("==")[0] for name in damaged))
-    uv(*installer, "--reinstall", "--no-deps", *damaged, on_line=progress)
-    if _damaged(target):
-        raise EnvError(
-            f"files of {', '.join(_damaged(target))} are not as their wheels record them",
-            hint="check the disk; 'uv cache clean' empties uv's cache",
-        )
+    run("cache", "clean", *(name.partition("==")[0] for name in damaged))
+    run(*installer, "--reinstall", "--no-deps", *damaged, on_line=progress)
+    if _damaged(target):  # some wheels record a wrong size; pip and uv install them all the same
+        progress(f"taken as they are, though their wheels record other sizes: {', '.join(_damaged(target))}")
 
 
 def _damaged(target: Path) -> list[str]:
@@ -261,7 +263,9 @@ def _damaged(target: Path) -> list[str]:
     return sorted(found)
 
 
-def _install_variants(spec: EnvSpec, installer: tuple[str, ...], progress: ProgressFn) -> None:
+def _install_variants(
+    spec: EnvSpec, installer: tuple[str, ...], progress: ProgressFn, run: Callable[..., str]
+) -> None:
     """Install what the lock leaves open (torch), in the build that fits this machine.
 
     Tried in turn: a CPU build that the site's own index or wheel directory has, PyTorch's own index for the
@@ -281,7 +285,7 @@ def _install_variants(spec: EnvSpec, installer: tuple[str, ...], progress: Progr
         for title, command in tries:
             progress(f"step 2 of 4: installing {requirement} ({title})")
             try:
-                uv(*command, *constraint, on_line=progress)
+                run(*command, *constraint, on_line=progress)
                 break
             except EnvError as error:
                 problems.append(f"{title}: {error.message.splitlines()[-1]}")

@@ -33,7 +33,7 @@ _COMES_WITH_TORCH: Final = re.compile(
     r"nvidia-(cublas|cuda|cudnn|cufft|cufile|curand|cusolver|cusparse|cusparselt|nccl|nvjitlink|nvshmem|nvtx)"
     r"\b.*|triton|pytorch-triton.*|cuda-(bindings|pathfinder|toolkit)"
 )
-_PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)")
+_PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s*;]+)(?=[\s;\\]|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def read_lock(path: Path) -> LockFile:
     path = path.resolve()
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise EnvError(f"{path}: no lock file", hint="make it with 'mlpzoo env lock FAMILY'") from error
     packages, variants = [], []
     for line in text.splitlines():
@@ -128,7 +128,7 @@ def clean(resolved: str) -> str:
                 pinned = f"{VARIANT} {name}=={version.partition('+')[0]}"
                 variants.append(f"{pinned} ; {marker}" if marker else pinned)
             keep = name not in _VARIANT_PACKAGES and not _COMES_WITH_TORCH.fullmatch(name)
-        if keep and line.strip() and not line.startswith("#"):
+        if keep and line.strip() and not line.lstrip().startswith("#"):
             kept.append(line)
     head = [
         "# Made by 'mlpzoo env lock'; do not edit.",

@@ -184,7 +184,7 @@ class _Maker:
         runtime = {} if in_environment else {"versions": _versions(tuple(entry.item.requires))}
         key = self._key(
             provenance,
-            {"model": spec.name, "plugin": plugins.source_sha256(entry.plugin.directory), **runtime},
+            {"model": spec.name, "plugin": entry.plugin.source_sha256, **runtime},
         )
         if in_environment:
             place = f"environment {family}"
@@ -284,7 +284,7 @@ def _source(plugin: plugins.Plugin, package: Path) -> str:
     """Hash of a benchmark plugin's code; the core's own is hashed once, with the core."""
     if plugin.module_name.startswith("mlpzoo."):
         return plugins.source_sha256(package / "benchmarks")
-    return plugins.source_sha256(plugin.directory)
+    return plugin.source_sha256
 
 
 def _weights_sha256(spec: ModelSpec) -> str:

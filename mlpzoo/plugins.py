@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import pluggy
 
-from mlpzoo import hookspecs
+from mlpzoo import __version__, hookspecs
 
 BUILTINS: Final = ("mlpzoo.backends", "mlpzoo.benchmarks", "mlpzoo.data.builtin")
 HOOKS: Final = {
@@ -55,6 +55,14 @@ class Plugin:
         return f"{self.name} {self.version}".strip()
 
     @property
+    def source_sha256(self) -> str:
+        """Hash of its code: of the package, or of the file alone if it is a single module."""
+        if self.module is None or not self.module.__file__:
+            return ""
+        single = not hasattr(self.module, "__path__") and "." not in self.module_name
+        return source_sha256(Path(self.module.__file__) if single else self.directory)
+
+    @property
     def directory(self) -> Path:
         """Where the module's files are: cards name their weights relative to it."""
         file = getattr(self.module, "__file__", None)
@@ -66,7 +74,7 @@ def load(modules: Sequence[str | ModuleType] = (), *, entry_points: bool = True)
 
     Never raises for a broken plugin: see `Plugin.problems`.
     """
-    plugins = [_load_one(f"builtin:{m.rpartition('.')[2]}", m, _version("mlpzoo")) for m in BUILTINS]
+    plugins = [_load_one(f"builtin:{m.rpartition('.')[2]}", m, __version__) for m in BUILTINS]
     for module in modules:
         name = module if isinstance(module, str) else module.__name__
         plugins.append(_load_one(name, module, ""))
@@ -108,8 +116,12 @@ def _load_one(name: str, source: str | ModuleType | importlib.metadata.EntryPoin
         elif isinstance(source, str):
             implementation = importlib.import_module(source)
         else:
-            implementation = source.load()
+            if source.pattern.match(source.value) is None:
+                raise ImportError(f"'{source.value}' is no module name")
             plugin.module_name = source.module
+            if source.attr:
+                raise TypeError(f"its entry point names the object '{source.attr}': name the module alone")
+            implementation = importlib.import_module(source.module)
         plugin.module = sys.modules.get(plugin.module_name)
     except (Exception, SystemExit) as error:  # noqa: BLE001  (a stranger's code: recorded, reported)
         plugin.problems.append(f"could not be loaded: {_brief(error)}")
@@ -185,21 +197,19 @@ def _brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}{where}"
 
 
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
 def _dist_version(entry: importlib.metadata.EntryPoint) -> str:
-    return entry.dist.version if entry.dist is not None else ""
+    try:
+        return (entry.dist.version if entry.dist is not None else "") or ""
+    except Exception:  # noqa: BLE001  (metadata that cannot be read)
+        return ""
 
 
 @cache
 def source_sha256(directory: Path) -> str:
-    """sha256 over all ``.py`` files below a directory: changes whenever the code there does."""
+    """sha256 of a file, or over all ``.py`` files below a directory: changes whenever the code there does."""
     digest = hashlib.sha256()
+    if directory.is_file():
+        return hashlib.sha256(directory.read_bytes()).hexdigest()
     for file in sorted(directory.rglob("*.py")):
         digest.update(file.relative_to(directory).as_posix().encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())

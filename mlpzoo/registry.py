@@ -69,7 +69,7 @@ class Registry:
             if len(entries) > 1:
                 self.clashes[kind, name] = tuple(e.plugin for e in entries)
                 for entry in entries:
-                    others = " and ".join(e.plugin.source for e in entries if e is not entry)
+                    others = " and ".join(e.plugin.source for e in entries if e.plugin is not entry.plugin)
                     also = others or f"{entry.plugin.source} itself"
                     entry.plugin.problems.append(f"{kind} '{name}' is also claimed by {also}: refused")
         return {name: entries[0] for name, entries in claims.items() if len(entries) == 1}
@@ -157,8 +157,7 @@ class Registry:
 
     def _default_card(self, entry: Entry[Backend], own: Sequence[ModelCard]) -> ModelCard:
         if own:
-            first = next((c.name for c in entry.item.cards() if c.name in self.cards), own[0].name)
-            return self.cards[first].item
+            return own[0]
         family = entry.item.family
         raise UsageError(
             f"family '{family}' has no model of its own", hint=f"give it your weights: {family}:PATH"

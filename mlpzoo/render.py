@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mlpzoo.errors import UsageError
 from mlpzoo.table import Comparison, Table, cell, to_json
 
 if TYPE_CHECKING:
@@ -84,7 +86,8 @@ def _markdown(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
                 mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
                 best, tie = (mark.best, mark.tie) if mark else (False, False)
                 cells.append(f"**{text}**" if best else f"≈ {text}" if tie else text)
-            name = f"*{row.model}*" if row.is_floor else row.model
+            name = row.model.replace("|", "\\|")
+            name = f"*{name}*" if row.is_floor else name
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         if table.marks:
             lines += ["", LEGEND]
@@ -161,6 +164,28 @@ def _latex(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
         lines.append(r"\end{table}")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def write_figures(found: Comparison, directory: Path) -> list[Path]:
+    """Draw each table that its benchmark can draw, as ``BENCHMARK-CASE.png`` in a directory.
+
+    Raises:
+        UsageError: There is nothing to draw.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    for table in found.tables:
+        drawn = [r.model for r in table.rows if r.model in table.arrays]
+        if table.benchmark.draw is None or not drawn:
+            continue
+        rows = {name: table.arrays[name] for name in drawn}
+        floors = {r.model: table.arrays[r.model] for r in table.floors if r.model in table.arrays}
+        path = directory / f"{table.benchmark.name}-{table.case.name}.png"
+        table.benchmark.draw(rows, floors, heading(table)).savefig(path, dpi=150)
+        written.append(path)
+    if not written:
+        raise UsageError("there is nothing to draw", hint="choose a benchmark with curves, e.g. re-forces")
+    return written
 
 
 def terminal(found: Comparison, *, all_columns: bool = False, intervals: bool = False) -> Iterator[Any]:

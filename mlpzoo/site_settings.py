@@ -30,6 +30,9 @@ _TRANSLATION: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], str]]] = {
     "default-timeout": (("UV_HTTP_TIMEOUT",), (), " "),
 }
 
+_PATHS: Final = ("find-links", "cert", "client-cert")
+"""Options that may hold paths: relative to where the user is, while uv runs elsewhere."""
+
 
 def uv_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment to run uv in: the given one plus what pip knows and uv does not.
@@ -58,25 +61,29 @@ def translated(
         if not values or any(environ.get(v) for v in variables) or uv_keys & set(keys):
             continue
         if option == "no-index":
-            if values[0].lower() in ("1", "true", "yes", "on"):
+            if values[0].lower() in ("1", "true", "t", "yes", "y", "on"):
                 found[variables[0]] = "1"
         elif variables[0] not in found:
+            if option in _PATHS:
+                values = [v if "://" in v else str(Path(v).expanduser().absolute()) for v in values]
             found[variables[0]] = separator.join(values)
-    if "UV_INDEX" in found and not environ.get("UV_INDEX_STRATEGY"):
+    chosen = environ.get("UV_INDEX_STRATEGY") or "index-strategy" in uv_keys
+    if "UV_INDEX" in found and not chosen:
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     return found
 
 
 def pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
     """Pip's options: configuration files in pip's order, then ``PIP_*`` variables over them."""
-    options: dict[str, str] = {}
+    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
     for file in _pip_files(environ):
         parser = configparser.RawConfigParser()
         with contextlib.suppress(OSError, configparser.Error, UnicodeDecodeError):
             parser.read(file, encoding="utf-8")
-        for section in ("global", "install"):
+        for section, options in sections.items():
             if parser.has_section(section):
                 options.update({k.replace("_", "-"): v for k, v in parser.items(section)})
+    options = {k: v for section in sections.values() for k, v in section.items() if v}
     for name, value in environ.items():
         if name.startswith("PIP_") and value and name != "PIP_CONFIG_FILE":
             options[name[4:].lower().replace("_", "-")] = value
@@ -95,9 +102,10 @@ def _pip_files(environ: Mapping[str, str]) -> Iterator[Path]:
     yield Path("/etc/pip.conf")
     if sys.platform == "darwin":
         yield Path("/Library/Application Support/pip/pip.conf")
-        yield home / "Library/Application Support/pip/pip.conf"
-    yield home / ".pip" / "pip.conf"
-    yield config / "pip" / "pip.conf"
+        yield from [home / "Library/Application Support/pip/pip.conf"] * (not named)
+    if not (named and Path(named).exists()):
+        yield home / ".pip" / "pip.conf"
+        yield config / "pip" / "pip.conf"
     yield Path(sys.prefix) / "pip.conf"
     if named:
         yield Path(named)
@@ -107,7 +115,10 @@ def uv_config_keys(environ: Mapping[str, str]) -> frozenset[str]:
     """Keys that uv's own user or system configuration sets, top level and ``[pip]``."""
     home = Path(environ.get("HOME") or Path.home())
     config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    files = [config / "uv" / "uv.toml", Path("/etc/uv/uv.toml")]
+    if environ.get("UV_NO_CONFIG"):
+        return frozenset()
+    shared = [Path(d) / "uv" / "uv.toml" for d in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")]
+    files = [config / "uv" / "uv.toml", *shared, Path("/etc/uv/uv.toml")]
     if environ.get("UV_CONFIG_FILE"):
         files = [Path(environ["UV_CONFIG_FILE"])]
     keys: set[str] = set()

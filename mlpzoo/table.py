@@ -57,9 +57,14 @@ class Table:
     levels: dict[str, str] = field(default_factory=dict)
 
     @cached_property
+    def arrays(self) -> dict[str, dict[str, Any]]:
+        """Row title to the arrays of its result, for all rows that ended well."""
+        rows = (*self.rows, *self.floors)
+        return {r.model: {k: unpack(a) for k, a in r.arrays.items()} for r in rows if r.status == "ok"}
+
+    @cached_property
     def marks(self) -> dict[tuple[str, str], Mark]:
         """(model, quantity) to its mark, for every column with a ranking and at least two models."""
-        arrays = {r.model: {k: unpack(a) for k, a in r.arrays.items()} for r in self.rows}
         marks: dict[tuple[str, str], Mark] = {}
         pairs: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
         for quantity in self.benchmark.quantities:
@@ -77,7 +82,9 @@ class Table:
                     continue
                 pair = (other.model, best.model)
                 if pair not in pairs:
-                    pairs[pair] = self.benchmark.compare(arrays[pair[0]], arrays[pair[1]], self.settings)
+                    pairs[pair] = self.benchmark.compare(
+                        self.arrays[pair[0]], self.arrays[pair[1]], self.settings
+                    )
                 low, high = pairs[pair].get(quantity.name, (1.0, 1.0))
                 if low <= 0.0 <= high:
                     marks[other.model, quantity.name] = Mark(tie=True)
@@ -210,4 +217,4 @@ def _row_json(result: Result) -> dict[str, Any]:
 
 def cell(value: float | None, quantity: Quantity) -> str:
     """A number with the quantity's decimals; ``—`` if there is none."""
-    return "—" if value is None else f"{value:.{quantity.decimals}f}"
+    return "—" if value is None else f"{round(value, quantity.decimals) + 0.0:.{quantity.decimals}f}"

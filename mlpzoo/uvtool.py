@@ -22,12 +22,13 @@ def has_nvidia_gpu() -> bool:
     return gpus.is_dir() and any(gpus.iterdir())
 
 
-def uv(*arguments: str, on_line: ProgressFn | None = None) -> str:
+def uv(*arguments: str, on_line: ProgressFn | None = None, keep_open: int | None = None) -> str:
     """Run uv with the site's package settings; returns what it printed to stdout.
 
     Args:
         arguments: uv's arguments.
         on_line: Told each line of uv's progress as it comes.
+        keep_open: File descriptor that uv inherits: a lock that must last as long as uv does.
 
     Raises:
         EnvError: uv is missing or failed; the message ends with its last lines.
@@ -48,6 +49,7 @@ def uv(*arguments: str, on_line: ProgressFn | None = None) -> str:
             text=True,
             errors="replace",
             cwd=paths.home(),
+            pass_fds=() if keep_open is None else (keep_open,),
         )
     except FileNotFoundError as error:
         raise EnvError("uv is not installed", hint="pip install uv") from error

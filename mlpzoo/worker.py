@@ -7,6 +7,7 @@ does.  Its standard output goes to standard error: frameworks print.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import platform
 import select
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
     from mlpzoo.models import ModelSpec
     from mlpzoo.registry import Registry
 
+_F_SETSIG = 10
+"""Linux; in Python's ``fcntl`` from 3.11 only."""
 
-def serve(fd: int, *, memory_limit_bytes: int = 0) -> None:
+
+def serve(fd: int, lifeline: int, *, memory_limit_bytes: int = 0) -> None:
     """Answer requests until the parent hangs up."""
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     channel = wire.Channel(socket.socket(fileno=fd), wire.Request)
-    _end_with(channel.fileno())
+    _end_with(lifeline)
     _expect_to_be_killed_first()
     if memory_limit_bytes:
         import resource
@@ -255,19 +259,28 @@ def _device_name(device: str) -> str:
     return platform.processor() or platform.machine()
 
 
-def _end_with(fd: int) -> None:
-    """End this process and its children when the other end of ``fd`` closes, even in the middle of a task."""
-    hung_up = getattr(select, "POLLRDHUP", 0) | select.POLLHUP
+def _end_with(lifeline: int) -> None:
+    """End this process and its children when the parent's end of ``lifeline`` closes, whatever it is doing.
+
+    On Linux the kernel itself sends the signal, so that code which never gives the interpreter a chance (a
+    long call into C) ends too; a thread does it elsewhere.
+    """
+    if os.getpgrp() != os.getpid():  # the parent starts us as a group of our own
+        return
+    if sys.platform == "linux":
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(lifeline, _F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    hung_up = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR | select.POLLNVAL
 
     def watch() -> None:
         poll = select.poll()
-        poll.register(fd, hung_up)
+        poll.register(lifeline, hung_up)
         while True:
-            if any(event & (hung_up | select.POLLERR | select.POLLNVAL) for _, event in poll.poll()):
+            if any(event & hung_up for _, event in poll.poll()):
                 os.killpg(os.getpgrp(), signal.SIGKILL)
 
-    if os.getpgrp() == os.getpid():  # the parent starts us as a group of our own
-        threading.Thread(target=watch, daemon=True, name="mlpzoo-watch").start()
+    threading.Thread(target=watch, daemon=True, name="mlpzoo-watch").start()
 
 
 def _expect_to_be_killed_first() -> None:

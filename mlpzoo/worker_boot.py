@@ -44,7 +44,7 @@ def main() -> None:
     try:
         from mlpzoo import worker
 
-        worker.serve(channel_fd, memory_limit_bytes=setup["memory_limit_bytes"])
+        worker.serve(channel_fd, setup["lifeline"], memory_limit_bytes=setup["memory_limit_bytes"])
     except Exception:  # noqa: BLE001
         text = traceback.format_exc().encode()
         os.write(channel_fd, struct.pack("<cQ", b"T", len(text)) + text)

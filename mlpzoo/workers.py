@@ -22,7 +22,8 @@ from typing import Any, ClassVar, Final
 from mlpzoo import wire
 from mlpzoo.errors import WorkerError
 
-_TAIL_LINES: Final = 20
+_TAIL_LINES: Final = 60
+"""A crashed interpreter's report of where it was is about this long."""
 START_TIMEOUT_S: Final = 600.0
 """A framework's first import on a cold, slow disk takes a minute."""
 
@@ -94,23 +95,32 @@ class Worker:
         self._asked = False
         self._stderr: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
         ours, theirs = socket.socketpair()
+        self._lifeline, held = socket.socketpair()  # nothing is ever sent on it: it closes with us
         setup = {
             "fd": theirs.fileno(),
+            "lifeline": held.fileno(),
             "places": launch.places,
             "path": list(launch.path),
             "memory_limit_bytes": launch.memory_limit_bytes,
         }
         boot = Path(__file__).with_name("worker_boot.py")
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603
-                [launch.python, "-u", str(boot), json.dumps(setup)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-                env=_environment(launch),
-            )
+        try:
+            with theirs, held:
+                self._process = subprocess.Popen(  # noqa: S603
+                    [launch.python, "-u", str(boot), json.dumps(setup)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    pass_fds=(theirs.fileno(), held.fileno()),
+                    start_new_session=True,
+                    env=_environment(launch),
+                )
+        except OSError as error:
+            ours.close()
+            self._lifeline.close()
+            raise WorkerError(
+                f"{launch.python} cannot be started: {error.strerror}", hint="see 'mlpzoo env list'"
+            ) from error
         self._channel = wire.Channel(ours, wire.Reply)
         self._reader = threading.Thread(target=self._drain, daemon=True)
         self._reader.start()
@@ -189,6 +199,7 @@ class Worker:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         self._channel.close()
+        self._lifeline.close()
         self._reader.join(1.0)
         if self._process.stderr is not None and not self._reader.is_alive():
             self._process.stderr.close()
@@ -209,7 +220,8 @@ class Worker:
         assert self._process.stderr is not None  # noqa: S101
         with contextlib.suppress(ValueError, OSError):
             for line in self._process.stderr:
-                self._stderr.append(line.decode(errors="replace").rstrip()[:500])
+                if not line.startswith(b"Extension modules:"):
+                    self._stderr.append(line.decode(errors="replace").rstrip()[:500])
 
     def _post_mortem(self, remote_traceback: str) -> WorkerError:
         """Why the other end is gone."""

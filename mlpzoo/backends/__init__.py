@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 @hookimpl
 def mlpzoo_register_backends() -> list[Backend]:
     """The built-in families; none of them imports ASE before it is asked for a calculator."""
-    from mlpzoo.backends.emt import EmtBackend  # noqa: PLC0415
-    from mlpzoo.backends.lj import LennardJonesBackend  # noqa: PLC0415
-    from mlpzoo.backends.tersoff import TersoffBackend  # noqa: PLC0415
+    from mlpzoo.backends.emt import EmtBackend
+    from mlpzoo.backends.lj import LennardJonesBackend
+    from mlpzoo.backends.tersoff import TersoffBackend
 
     return [EmtBackend(), LennardJonesBackend(), TersoffBackend()]

@@ -18,12 +18,13 @@ CARD: Final = ModelCard(
     title="Effective-medium theory, fcc metals and their alloys (ASE)",
     elements=("Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au"),
     properties=("energy", "forces", "stress"),
-    cutoff_ang=5.8775,
+    cutoff_ang=5.877,
     level_of_theory="empirical",
     training_set="fitted to bulk properties of the seven metals",
-    licence="parameters published; code: ASE, LGPL-2.1-or-later",
+    licence="LGPL-2.1-or-later (ASE)",
     citation="10.1016/0039-6028(96)00816-3",
-    notes="The zero of energy is each element's own fcc crystal, not the free atom. Always float64. "
+    notes="The zero of energy is each element's own fcc crystal, not the free atom. "
+    "Neighbours are cut off at 5.877 Å, where their force has faded to 3e-4 eV/Å. Always float64. "
     "ASE has numbers for H, C, N and O too, 'just for fun': they are left out.",
 )
 
@@ -47,6 +48,6 @@ class EmtBackend:
         """
         if spec.path is not None:
             raise UsageError("emt reads no files", hint="use 'emt' for its only parameter set")
-        from ase.calculators.emt import EMT  # noqa: PLC0415
+        from ase.calculators.emt import EMT
 
         return EMT()

@@ -51,8 +51,8 @@ class LennardJonesBackend:
         """
         if spec.path is not None or spec.card is None:
             raise UsageError("lj reads no files", hint="use a card: 'mlpzoo models lj/*'")
-        from ase.calculators.lj import LennardJones  # noqa: PLC0415
-        from ase.units import kcal, mol  # noqa: PLC0415
+        from ase.calculators.lj import LennardJones
+        from ase.units import kcal, mol
 
         (symbol,) = spec.card.elements
         is_metal = symbol in METALS
@@ -81,7 +81,7 @@ def _card(symbol: str) -> ModelCard:
         cutoff_ang=CUTOFF_SIGMA * _sigma(symbol),
         level_of_theory="empirical",
         training_set="density and surface tension" if is_metal else "properties of the dilute gas",
-        licence="parameters published; code: ASE, LGPL-2.1-or-later",
+        licence="LGPL-2.1-or-later (ASE)",
         citation="10.1021/jp801931d"
         if is_metal
         else "10.1103/PhysRev.112.1534; Ashcroft & Mermin, Solid State Physics (1976), table 20.1",

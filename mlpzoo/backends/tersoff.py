@@ -26,7 +26,7 @@ SI: Final = ModelCard(
     cutoff_ang=3.0,
     level_of_theory="empirical",
     training_set="cohesive energies and lattice constants of Si polytypes, elastic constants",
-    licence="parameters published",
+    licence="MIT (parameters published)",
     citation="10.1103/PhysRevB.38.9902",
     notes="The cutoff function acts between 2.7 and 3.0 Å: large forces there. Always float64.",
 )
@@ -69,7 +69,7 @@ class TersoffBackend:
         Raises:
             ModelError: The parameter file cannot be read.
         """
-        from mlpzoo.backends.tersoff_calculator import TersoffCalculator  # noqa: PLC0415
+        from mlpzoo.backends.tersoff_calculator import TersoffCalculator
 
         return TersoffCalculator(_parameters(spec))
 
@@ -130,5 +130,5 @@ def read_lammps(path: Path) -> Parameters:
         raise ModelError(f"{path}: no Tersoff parameters: an entry is not of 17 columns", hint=hint)
     missing = set(product({key[0] for key in found}, repeat=3)) - set(found)
     if missing:
-        raise ModelError(f"{path}: no entry for {' '.join(sorted(missing)[0])}", hint=hint)
+        raise ModelError(f"{path}: no entry for {' '.join(min(missing))}", hint=hint)
     return found

@@ -8,7 +8,7 @@ gives any (``tests/contract/test_backends.py``) and takes a few milliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
@@ -38,7 +38,7 @@ class TersoffCalculator(Calculator):
         parameters: For each triple of elements (i, j, k) the 14 numbers of `NAMES`.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+    implemented_properties: list[str] = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012  (ASE's)
 
     def __init__(self, parameters: Parameters) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class TersoffCalculator(Calculator):
 
         p, q = _pairs_of_bonds(i, cut > 0)
         zeta_pq, by_r_p, by_r_q, by_cos, cosine = self._zeta(species, p, q, (i, j), r, unit)
-        zeta = np.bincount(p, zeta_pq, len(r))
+        zeta: FloatArray = np.bincount(p, zeta_pq, len(r)).astype(float)
         order, order_slope = _bond_order(zeta, self._of("beta", s, t, t), self._of("n", s, t, t))
 
         energy = 0.5 * float(np.sum(cut * (repulsion + order * attraction)))
@@ -138,9 +138,7 @@ class TersoffCalculator(Calculator):
         exponent = (lambda3 * difference) ** m
         bounded = np.clip(exponent, -MAX_EXPONENT, MAX_EXPONENT)
         radial = np.exp(bounded)
-        radial_slope = np.where(
-            bounded == exponent, m * lambda3**m * difference ** (m - 1) * radial, 0.0
-        )
+        radial_slope = np.where(bounded == exponent, m * lambda3**m * difference ** (m - 1) * radial, 0.0)
         by_r_p = cut * angular * radial_slope
         by_r_q = cut_slope * angular * radial - by_r_p
         return cut * angular * radial, by_r_p, by_r_q, cut * angular_slope * radial, cosine
@@ -181,7 +179,7 @@ def _cutoff(r: FloatArray, middle: FloatArray, half_width: FloatArray) -> tuple[
 
 
 def _bond_order(zeta: FloatArray, beta: FloatArray, n: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """b and db/dzeta; the slope of a bond without neighbours is never used and set to zero."""
+    """Bond order b and db/dzeta; the slope of a bond without neighbours is never used and set to zero."""
     some = zeta > 0
     safe = np.where(some, zeta, 1.0)
     power = np.where(some, (beta * safe) ** n, 0.0)

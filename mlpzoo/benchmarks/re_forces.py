@@ -171,6 +171,13 @@ def compare(a: dict[str, Any], b: dict[str, Any], settings: RunSettings) -> dict
     return found
 
 
+def draw(rows: dict[str, Any], floors: dict[str, Any], title: str) -> Any:
+    """The figure of a table; matplotlib is imported when it is wanted."""
+    from mlpzoo.benchmarks import re_forces_figure
+
+    return re_forces_figure.draw(rows, floors, title)
+
+
 _SHOWN = (
     Quantity(name="force_rmse_all", unit="eV/Å", title="F RMSE all"),
     Quantity(name="force_rmse_re", unit="eV/Å", title="F RMSE RE"),
@@ -213,4 +220,5 @@ SPEC = BenchmarkSpec(
     run=run,
     run_floor=run_floor,
     compare=compare,
+    draw=draw,
 )

@@ -39,6 +39,8 @@ def split(text: str) -> tuple[str, ...]:
 @click.option("--columns", type=click.Choice(["main", "all"]), default="main", show_default=True,
               help="csv and json always hold all.")
 @click.option("--intervals", is_flag=True, help="Print 95 % intervals below the values (terminal).")
+@click.option("--figures", type=click.Path(file_okay=False, path_type=Path),
+              help="Also draw the curves of each table as PNG files in this directory.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True,
               help="Precision of every model.")
@@ -76,7 +78,7 @@ def compare(**options: Any) -> None:  # fmt: skip
     from mlpzoo.registry import default_registry
     from mlpzoo.store import Store
 
-    form, output = options.pop("form"), options.pop("output")
+    form, output, figures = options.pop("form"), options.pop("output"), options.pop("figures")
     shown = {"all_columns": options.pop("columns") == "all", "intervals": options.pop("intervals")}
     quiet, dry_run = options.pop("quiet"), options.pop("dry_run")
     settings = RunSettings(profile=options.pop("profile"), seed=options.pop("seed"))
@@ -91,6 +93,11 @@ def compare(**options: Any) -> None:  # fmt: skip
         return
     found = _run(work, quiet=quiet)
     _print(found, form, output, **shown)
+    if figures:
+        from mlpzoo.render import write_figures
+
+        for path in write_figures(found, figures):
+            click.echo(f"drew {path}", err=True)
     for case in work.unavailable:
         click.echo(f"left out {case.name}: {case.unavailable}", err=True)
     if found.failed:

@@ -168,6 +168,7 @@ def _provenance(queue: Queue, selection: Selection, levels: Sequence[PwLevel]) -
         "r_cap_ang": R_CAP_ANG,
         "labelled_between": sorted({label.date for label in labels}),
         "energy": "total energy of the smeared system (free energy), consistent with the forces",
+        "scf_start": "each level after the first starts from the first one's density",
         "failed_frames": list(selection.failed),
         "unlabelled_frames": len(selection.waiting),
         "cost_cpu_s": {

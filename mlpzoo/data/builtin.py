@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 @hookimpl
 def mlpzoo_register_datasets() -> Iterable[DatasetSpec]:
     """Embedded and public sets."""
-    from mlpzoo.data.registry import available  # noqa: PLC0415
+    from mlpzoo.data.registry import available
 
     return available()

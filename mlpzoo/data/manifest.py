@@ -211,7 +211,7 @@ def manifest_toml(manifest: DatasetManifest) -> str:
         raise DataError(f"{manifest.name}: {error}", hint=hint) from error
 
 
-def _filled(instance: Any) -> dict[str, object]:  # noqa: ANN401  # any dataclass of this module
+def _filled(instance: Any) -> dict[str, object]:  # any dataclass of this module
     """As a dictionary in the order of the fields, schema first, without what is empty."""
     raw = {f.name: getattr(instance, f.name) for f in dataclasses.fields(instance)}
     if "schema" in raw:

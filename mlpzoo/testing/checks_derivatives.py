@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlpzoo.testing.crystals import spacing, species
 from mlpzoo.testing.report import Check, NotApplicableError, require
 from mlpzoo.testing.structures import generator, line, mixed, molecule, perturbed
-from mlpzoo.testing.crystals import spacing, species
 from mlpzoo.testing.tolerances import DERIVATIVE
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-
 from mlpzoo.testing.report import Check, NotApplicableError, require
 from mlpzoo.testing.structures import (
     boxed,
@@ -125,7 +124,7 @@ def _dimer(subject: Subject, distance_ang: float) -> Atoms:
 
 
 def _skewed(atoms: Atoms) -> Atoms:
-    result = atoms.copy()
+    result: Atoms = atoms.copy()
     result.set_cell(SKEW @ atoms.cell.array)
     return result
 

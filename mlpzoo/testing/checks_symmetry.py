@@ -12,7 +12,7 @@ from mlpzoo.testing.structures import generator, mixed, molecule
 from mlpzoo.testing.subject import Evaluation
 
 if TYPE_CHECKING:
-    from ase import Atoms
+    from numpy.typing import NDArray
 
     from mlpzoo.testing.subject import FloatArray, Subject
 
@@ -54,9 +54,7 @@ def wrapping(subject: Subject) -> None:
     atoms = mixed(subject.card, "wrapping")
     moved = atoms.copy()
     moved.positions += generator("wrapping").integers(-3, 4, (len(atoms), 3)) @ atoms.cell.array
-    subject.require_equal(
-        subject.evaluate(moved), subject.evaluate(atoms), "atoms moved by lattice vectors"
-    )
+    subject.require_equal(subject.evaluate(moved), subject.evaluate(atoms), "atoms moved by lattice vectors")
 
 
 def _rotation_matrix() -> FloatArray:
@@ -76,7 +74,7 @@ def _turned(evaluation: Evaluation, turn: FloatArray) -> Evaluation:
     return Evaluation(evaluation.energy, None if forces is None else forces @ turn.T, stress)
 
 
-def _reordered(evaluation: Evaluation, order: FloatArray) -> Evaluation:
+def _reordered(evaluation: Evaluation, order: NDArray[np.int64]) -> Evaluation:
     forces = None if evaluation.forces is None else evaluation.forces[order]
     return Evaluation(evaluation.energy, forces, evaluation.stress)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from ase.build import bulk
@@ -54,10 +54,14 @@ def spacing(symbol: str) -> float:
 
 
 def crystal(symbol: str, *, conventional: bool = False) -> Atoms:
-    """The ground-state crystal, primitive or with four or eight atoms; fcc for elements without a known one."""
+    """The ground-state crystal, primitive or with four or eight atoms.
+
+    Elements without a known one are made fcc.
+    """
     if symbol not in BULK_MODULUS_GPA:
         return bulk(symbol, "fcc", a=2**0.5 * spacing(symbol), cubic=conventional)
-    symmetry = reference_states[atomic_numbers[symbol]]["symmetry"]
+    state: Any = reference_states[atomic_numbers[symbol]]
+    symmetry = state["symmetry"]
     if not conventional:
         return bulk(symbol)
     if symmetry == "hcp":

@@ -57,7 +57,7 @@ def _run(subject: Subject, checks: Sequence[Check]) -> Iterator[CheckResult]:
     nothing_works = _why_nothing_works(subject)
     for check in checks:
         start = time.perf_counter()
-        status, message = ("failed", nothing_works) if nothing_works else _outcome(check, subject)
+        status, message = _outcome(check, subject) if not nothing_works else ("failed", nothing_works)
         yield CheckResult(
             name=check.name,
             promise=check.promise,
@@ -87,11 +87,10 @@ def _outcome(check: Check, subject: Subject) -> tuple[Status, str]:
 def _why_nothing_works(subject: Subject) -> str:
     """The first error if no structure at all can be evaluated; empty if one can."""
     reason = ""
-    for make in (perturbed, molecule, isolated):
+    for make in (lambda card: perturbed(card, "probe"), molecule, isolated):
         try:
-            atoms = make(subject.card, "probe") if make is perturbed else make(subject.card)
-            subject.evaluate(atoms)
-        except Exception as error:  # noqa: BLE001
+            subject.evaluate(make(subject.card))
+        except Exception as error:  # noqa: BLE001, PERF203
             reason = reason or f"no structure could be evaluated: {type(error).__name__}: {error}"
         else:
             return ""

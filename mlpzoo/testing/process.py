@@ -57,7 +57,7 @@ def _snapshot() -> dict[str, object]:
         "the working directory": Path.cwd(),
         "the warning filters": list(warnings.filters),
         "NumPy's error handling": np.geterr(),
-        "NumPy's global random state": np.random.get_state()[1].tolist(),  # type: ignore[index,union-attr]  # noqa: NPY002
+        "NumPy's global random state": np.random.get_state()[1].tolist(),  # type: ignore[index]  # noqa: NPY002
         "Python's global random state": random.getstate(),
         "sys.path": list(sys.path),
     }

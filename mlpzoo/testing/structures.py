@@ -85,7 +85,7 @@ def line(card: ModelCard, distance_ang: float) -> Atoms:
 
 def boxed(atoms: Atoms, edge_ang: float, *, pbc: bool = True) -> Atoms:
     """The atoms, not moved, in a cubic cell."""
-    result = atoms.copy()
+    result: Atoms = atoms.copy()
     result.set_cell([edge_ang] * 3)
     result.pbc = pbc
     return result

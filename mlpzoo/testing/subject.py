@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ase import Atoms
-    from ase.calculators.calculator import Calculator
     from numpy.typing import NDArray
 
     from mlpzoo.calculator import ZooCalculator
@@ -69,6 +68,11 @@ class Subject:
         return self.calculator()
 
     @cached_property
+    def other(self) -> ZooCalculator:
+        """A second one, to compare the first with."""
+        return self.calculator()
+
+    @cached_property
     def card(self) -> ModelCard:
         """The card, or what the backend reads from the user's own weights."""
         return self.spec.card if self.spec.card is not None else self.shared.card
@@ -89,10 +93,6 @@ class Subject:
     def calculator(self) -> ZooCalculator:
         """A fresh calculator, as users get it."""
         return build(self.backend, self.spec)
-
-    def inner(self) -> Calculator:
-        """A fresh calculator of the framework, without our checks around it."""
-        return self.backend.calculator(self.spec)
 
     def with_dtype(self, dtype: DType) -> Subject:
         """The same model in another precision."""

@@ -22,13 +22,13 @@ def check_model(model: str, names: Sequence[str] = ()) -> list[CheckResult]:
     Raises:
         UsageError: There is no such model or check.
     """
-    from mlpzoo.registry import default_registry  # noqa: PLC0415
-    from mlpzoo.testing.local import subject_of  # noqa: PLC0415
+    from mlpzoo.registry import default_registry
+    from mlpzoo.testing.local import subject_of
 
     family = model.partition("/")[0].partition(":")[0]
     if default_registry().runs_here(family):
         return list(run_checks(subject_of(model), names or None))
-    from mlpzoo import conformance  # noqa: PLC0415
+    from mlpzoo import conformance
 
     return [
         CheckResult(
@@ -49,7 +49,9 @@ def _results(model: str) -> dict[str, CheckResult]:
 
 
 class BackendConformance:
-    """All promises as pytest tests::
+    """All promises as pytest tests.
+
+    Three lines::
 
         from mlpzoo.testing import BackendConformance
 
@@ -78,7 +80,7 @@ class BackendConformance:
 
     def test_promise(self, promise: str) -> None:
         """The promise is kept."""
-        import pytest  # noqa: PLC0415  (a family's environment may have none)
+        import pytest
 
         result = self.run_check(promise)
         reason = self.known_failures.get(promise, "")

@@ -32,33 +32,21 @@ SYMMETRY: Final[dict[DType, Tolerance]] = {
     # Sums in another order change the last digits (1e-15 relative); tables that were made in float32
     # (Clebsch-Gordan coefficients, radial splines) break a symmetry at 1e-7 relative.  A real bug is
     # orders of magnitude above both.
-    "float64": Tolerance(
-        energy_ev=1e-6, force_ev_per_ang=1e-5, stress_ev_per_ang3=1e-6, relative=1e-6
-    ),
+    "float64": Tolerance(energy_ev=1e-6, force_ev_per_ang=1e-5, stress_ev_per_ang3=1e-6, relative=1e-6),
     # 100 roundings of 6e-8 relative on a force, and positions rounded to 5e-7 Å.
-    "float32": Tolerance(
-        energy_ev=1e-4, force_ev_per_ang=1e-3, stress_ev_per_ang3=1e-4, relative=1e-3
-    ),
+    "float32": Tolerance(energy_ev=1e-4, force_ev_per_ang=1e-3, stress_ev_per_ang3=1e-4, relative=1e-3),
 }
 
 REPEAT: Final[dict[DType, Tolerance]] = {
     # The same sums in the same order; parallel sums may differ in the last digit or two.
-    "float64": Tolerance(
-        energy_ev=1e-12, force_ev_per_ang=1e-11, stress_ev_per_ang3=1e-12, relative=1e-11
-    ),
-    "float32": Tolerance(
-        energy_ev=1e-5, force_ev_per_ang=1e-5, stress_ev_per_ang3=1e-6, relative=1e-5
-    ),
+    "float64": Tolerance(energy_ev=1e-12, force_ev_per_ang=1e-11, stress_ev_per_ang3=1e-12, relative=1e-11),
+    "float32": Tolerance(energy_ev=1e-5, force_ev_per_ang=1e-5, stress_ev_per_ang3=1e-6, relative=1e-5),
 }
 
 GOLDEN: Final[dict[DType, Tolerance]] = {
     # Another machine, another BLAS, another release of the framework.
-    "float64": Tolerance(
-        energy_ev=1e-8, force_ev_per_ang=1e-7, stress_ev_per_ang3=1e-8, relative=1e-6
-    ),
-    "float32": Tolerance(
-        energy_ev=1e-4, force_ev_per_ang=1e-3, stress_ev_per_ang3=1e-4, relative=1e-4
-    ),
+    "float64": Tolerance(energy_ev=1e-8, force_ev_per_ang=1e-7, stress_ev_per_ang3=1e-8, relative=1e-6),
+    "float32": Tolerance(energy_ev=1e-4, force_ev_per_ang=1e-3, stress_ev_per_ang3=1e-4, relative=1e-4),
 }
 
 

@@ -14,8 +14,8 @@ from mlpzoo.backends.tersoff_calculator import TersoffCalculator
 from mlpzoo.calculator import build
 from mlpzoo.errors import ModelError, UnsupportedElementError, UsageError
 from mlpzoo.models import ModelSpec
-from mlpzoo.registry import Registry
 from mlpzoo.plugins import load
+from mlpzoo.registry import Registry
 from mlpzoo.testing import BackendConformance, run_checks, subject_of
 from mlpzoo.testing.structures import perturbed
 
@@ -75,7 +75,9 @@ def test_lennard_jones_fcc_minimum_is_at_the_lattice_sum(symbol: str, measured_a
     assert a == pytest.approx(measured_ang, rel=0.02)
     atoms = bulk(symbol, a=a)
     # beyond 3 sigma, where the switching starts, are 3 % of the lattice sum
-    assert energy_per_atom(registry, f"lj/{symbol.lower()}", atoms) == pytest.approx(-8.61 * epsilon, rel=0.04)
+    assert energy_per_atom(registry, f"lj/{symbol.lower()}", atoms) == pytest.approx(
+        -8.61 * epsilon, rel=0.04
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,6 +135,8 @@ def test_tersoff_reads_the_users_file(tmp_path, registry: Registry) -> None:
     assert atoms.get_potential_energy() / 2 == pytest.approx(expected, rel=1e-14)
     with pytest.raises(UnsupportedElementError, match="Ge"):
         calculator.get_property("energy", bulk("Ge"))
+    results = run_checks(subject_of(f"tersoff:{path}", registry=registry), ["card", "forces", "cutoff"])
+    assert {r.status for r in results} == {"passed"}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,9 @@ def test_tersoff_reads_the_users_file(tmp_path, registry: Registry) -> None:
         (SI_FILE.replace("Si Si Si", "Si C C"), "no entry for"),
     ],
 )
-def test_a_file_without_tersoff_parameters_is_refused_with_the_reason(text: str, reason: str, tmp_path) -> None:
+def test_a_file_without_tersoff_parameters_is_refused_with_the_reason(
+    text: str, reason: str, tmp_path
+) -> None:
     path = tmp_path / "Si.tersoff"
     path.write_text(text)
     with pytest.raises(ModelError, match=reason):

@@ -19,6 +19,7 @@ QUICK_FAULTS = (
     "segfault",
     "killed",
     "memory",
+    "greedy",
     "nan",
     "inf-energy",
     "raises",
@@ -40,10 +41,10 @@ class FaultRun:
 
 @pytest.fixture(scope="session")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> FaultRun:
-    """Every fault that shows at once, in one run; no process is isolated by anything but its worker."""
+    """Every fault that shows at once, in one run with a memory limit of 1.5 GB."""
     models = ",".join(f"toy/{name}" for name in QUICK_FAULTS)
     done = harness.mlpzoo(
-        "compare", "-m", models, "-b", "toy-cells", "-s", "toy-cu", "-f", "json",
+        "compare", "-m", models, "-b", "toy-cells", "-s", "toy-cu", "-f", "json", "--memory-limit", "1.5",
         home=tmp_path_factory.mktemp("faults"),
     )  # fmt: skip
     rows = json.loads(done.stdout)["tables"][0]["rows"]

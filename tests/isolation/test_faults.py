@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ("segfault", "the worker was killed by SIGSEGV"),
         ("killed", "the worker was killed by SIGKILL, perhaps out of memory"),
         ("memory", "out of memory: Unable to allocate"),
+        ("greedy", "out of memory: Unable to allocate 2.79 GiB"),
         ("nan", "toy/nan returned a non-finite forces on atom 0 for 4 atoms"),
         ("inf-energy", "toy/inf-energy returned a non-finite energy for 4 atoms"),
         ("raises", "ValueError: a defect in the framework"),

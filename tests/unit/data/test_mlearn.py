@@ -110,6 +110,30 @@ def test_published_counts(published: Dataset) -> None:
     assert counts == {"AIMD-NVT": 90, "Vacancy": 57, "Elastic": 55, "Surface": 12}
 
 
+def test_shears_are_read_in_the_order_of_their_group(tmp_path: Path) -> None:
+    hot = entry(1)
+    hot["group"] = "AIMD-NVT"
+    dataset = convert(tmp_path, [entry(0), hot], [entry(2)])
+    assert dataset.stresses is not None
+    kbar = -dataset.stresses / 0.1 * 160.2176634  # back to VASP's sign and unit
+    np.testing.assert_allclose(kbar[0], [10, 20, 30, 50, 60, 40])
+    np.testing.assert_allclose(kbar[1], [10, 20, 30, 60, 50, 40])
+
+
+def test_shears_of_hot_cells_are_in_the_order_that_a_classical_potential_agrees_with(published: Dataset) -> None:
+    """Which shear is which cannot depend on the potential: Tersoff's must correlate with DFT's, each with its own."""
+    from mlpzoo.api import load
+
+    assert published.stresses is not None
+    chosen = [i for i, a in enumerate(published.frames) if a.info["group"] == "AIMD-NVT"][::3]
+    tersoff = load("tersoff/si")
+    found = np.array([tersoff.get_property("stress", published.frames[i]) for i in chosen])[:, 3:]
+    labels = published.stresses[chosen][:, 3:]
+    table = np.corrcoef(found.T, labels.T)[:3, 3:]
+    assert np.diag(table).min() > 0.5
+    assert np.diag(table).min() > np.abs(table - np.diag(np.diag(table))).max()
+
+
 def test_stress_does_the_work_that_the_energies_show(published: Dataset) -> None:
     """Along each of the six strain paths: dE = V sigma : sym(h^-1 dh), by the trapezoidal rule.
 
