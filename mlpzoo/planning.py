@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -133,19 +134,28 @@ def plan(request: Request, registry: Registry, store: Store) -> Plan:
             maker = _Maker(request, registry, store, entry.item, entry.plugin, case)
             tasks += [maker.model_task(spec) for spec in models]
             tasks += [maker.floor_task(floor, title) for floor, title in case.floors.items()]
+    for system in request.systems:
+        if not any(registry.select_cases(registry.benchmark(name).item, (system,)) for name in names):
+            raise _unknown_system(system, registry)
     if not tasks:
-        raise _nothing(request, registry, unavailable)
+        raise UsageError(f"'{unavailable[0].name}' cannot run yet", hint=unavailable[0].unavailable)
     return Plan(request=request, tasks=tuple(tasks), unavailable=tuple(unavailable))
 
 
-def _nothing(request: Request, registry: Registry, unavailable: Sequence[Case]) -> UsageError:
-    if unavailable:
-        return UsageError(f"'{unavailable[0].name}' cannot run yet", hint=unavailable[0].unavailable)
-    asked = ", ".join(request.systems)
+def _unknown_system(system: str, registry: Registry) -> UsageError:
+    known = [n for name, pairs in registry.systems.items() for n in (name, *(c.name for _, c in pairs))]
+    near = difflib.get_close_matches(system, known, n=1)
+    meant = f"did you mean '{near[0]}'? " if near else ""
     return UsageError(
-        f"no benchmark has a case for system '{asked}'",
-        hint=f"known systems: {', '.join(registry.systems) or 'none'}; see 'mlpzoo systems'",
+        f"no benchmark has a case for system '{system}'",
+        hint=f"{meant}known systems: {', '.join(registry.systems) or 'none'}; see 'mlpzoo systems'",
     )
+
+
+def names_in(text: str | Sequence[str]) -> tuple[str, ...]:
+    """``"a, b"`` to ``("a", "b")``; a sequence stays one."""
+    parts = text.split(",") if isinstance(text, str) else text
+    return tuple(part for part in (p.strip() for p in parts) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +194,12 @@ class _Maker:
         runtime = {} if in_environment else {"versions": _versions(tuple(entry.item.requires))}
         key = self._key(
             provenance,
-            {"model": spec.name, "plugin": entry.plugin.source_sha256, **runtime},
+            {
+                "model": spec.name,
+                "declared": [spec.card.elements, spec.card.properties] if spec.card else [],
+                "plugin": entry.plugin.source_sha256,
+                **runtime,
+            },
         )
         if in_environment:
             place = f"environment {family}"

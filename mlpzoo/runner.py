@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from mlpzoo import wire
 from mlpzoo.benchmark import RunSettings
 from mlpzoo.errors import UsageError, WorkerError, ZooError
-from mlpzoo.planning import Plan, Request, Task, plan, result_of
+from mlpzoo.planning import Plan, Request, Task, names_in, plan, result_of
 from mlpzoo.registry import Registry, default_registry
 from mlpzoo.results import Result
 from mlpzoo.store import Store
@@ -143,6 +143,7 @@ class GroupRun:
         self.emit = emit
         self.stop = stop
         self.worker: Worker | None = None
+        self.handing_over = threading.Lock()
         self.starts_refused = ""
 
     def __call__(self) -> None:
@@ -158,8 +159,9 @@ class GroupRun:
 
     def kill(self) -> None:
         """End the worker now."""
-        if self.worker is not None:
-            self.worker.kill()
+        with self.handing_over:
+            if self.worker is not None:
+                self.worker.kill()
 
     def _finish(self, task: Task, result: Result) -> None:
         if self.stop.is_set() and result.status == "failed":
@@ -200,8 +202,9 @@ class GroupRun:
         if task.place == "this process":
             return _run_here(self.registry, request, told)
         if self.worker is None or not self.worker.alive:
-            self.worker = self._start(task)
+            self._start(task)
         self.emit(Event(kind="progress", family=task.family, task=task, text="loading"))
+        assert self.worker is not None  # noqa: S101  (started above)
         report: wire.Report = self.worker.ask(
             request,
             timeout_s=self.request.timeout_s,
@@ -209,7 +212,7 @@ class GroupRun:
         )
         return report
 
-    def _start(self, task: Task) -> Worker:
+    def _start(self, task: Task) -> None:
         from mlpzoo.api import launch_for
         from mlpzoo.workers import Worker
 
@@ -226,7 +229,10 @@ class GroupRun:
             memory_limit_bytes=int(self.request.memory_limit_gb * 1e9),
         )
         self.emit(Event(kind="starting", family=task.family, text="starting the worker"))
-        return Worker(launch, task.family or "reference")
+        with self.handing_over:
+            if self.stop.is_set():
+                raise ZooError("stopped before its worker was started")
+            self.worker = Worker(launch, task.family or "reference")
 
 
 def _run_here(
@@ -297,14 +303,10 @@ def compare(models: str | Sequence[str], **options: Any) -> Comparison:
     """
     from mlpzoo.table import comparison
 
-    if isinstance(models, str):
-        models = models.split(",")
     settings = RunSettings(**{k: options.pop(k) for k in ("profile", "seed") if k in options})
-    for name in ("benchmarks", "systems"):
-        if isinstance(options.get(name), str):
-            options[name] = tuple(options[name].split(","))
+    options.update({k: names_in(options[k]) for k in ("benchmarks", "systems") if k in options})
     try:
-        request = Request(models=tuple(models), settings=settings, **options)
+        request = Request(models=names_in(models), settings=settings, **options)
     except TypeError as error:
         raise UsageError(str(error), hint="see the fields of mlpzoo.planning.Request") from None
     registry, store = default_registry(), Store()

@@ -21,7 +21,6 @@ _TRANSLATION: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], str]]] = {
     "index-url": (("UV_DEFAULT_INDEX", "UV_INDEX_URL"), ("index", "index-url"), " "),
     "extra-index-url": (("UV_INDEX", "UV_EXTRA_INDEX_URL"), ("index", "extra-index-url"), " "),
     "find-links": (("UV_FIND_LINKS",), ("find-links",), ","),
-    "no-index": (("UV_NO_INDEX",), ("no-index",), " "),
     "cert": (("SSL_CERT_FILE",), (), " "),
     "client-cert": (("SSL_CLIENT_CERT",), (), " "),
     "trusted-host": (("UV_INSECURE_HOST",), ("allow-insecure-host",), " "),
@@ -45,6 +44,14 @@ def uv_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**base, **added}
 
 
+def uv_options(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Options of ``uv pip`` for what has no variable: ``--no-index`` if the site's pip may use no index."""
+    base = dict(os.environ if environ is None else environ)
+    said = pip_settings(base).get("no-index", "").lower()
+    forbidden = said in ("1", "true", "t", "yes", "y", "on") and "no-index" not in uv_config_keys(base)
+    return ("--no-index",) if forbidden else ()
+
+
 def translated(
     pip: Mapping[str, str], environ: Mapping[str, str], uv_keys: frozenset[str] = frozenset()
 ) -> dict[str, str]:
@@ -60,10 +67,7 @@ def translated(
         values = pip.get(option, "").split()
         if not values or any(environ.get(v) for v in variables) or uv_keys & set(keys):
             continue
-        if option == "no-index":
-            if values[0].lower() in ("1", "true", "t", "yes", "y", "on"):
-                found[variables[0]] = "1"
-        elif variables[0] not in found:
+        if variables[0] not in found:
             if option in _PATHS:
                 values = [v if "://" in v else str(Path(v).expanduser().absolute()) for v in values]
             found[variables[0]] = separator.join(values)

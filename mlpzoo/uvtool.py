@@ -10,7 +10,7 @@ from typing import Final
 
 from mlpzoo import paths
 from mlpzoo.errors import EnvError
-from mlpzoo.site_settings import uv_environment
+from mlpzoo.site_settings import uv_environment, uv_options
 
 ProgressFn = Callable[[str], None]
 _DULL: Final = re.compile(r"[+~-] |Using Python|Resolved |Audited ")
@@ -36,6 +36,8 @@ def uv(*arguments: str, on_line: ProgressFn | None = None, keep_open: int | None
     from uv import find_uv_bin
 
     environ = uv_environment()
+    if arguments[0] == "pip":
+        arguments = (*arguments[:2], *uv_options(), *arguments[2:])
     environ.pop("VIRTUAL_ENV", None)
     environ.setdefault("UV_HTTP_RETRIES", "2")
     lines: list[str] = []

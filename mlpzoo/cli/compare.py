@@ -18,43 +18,109 @@ if TYPE_CHECKING:
     from mlpzoo.table import Comparison
 
 
-def split(text: str) -> tuple[str, ...]:
-    """``a,b`` to ``("a", "b")``."""
-    return tuple(part for part in (p.strip() for p in text.split(",")) if part)
-
-
 @click.command()
-@click.option("--models", "-m", required=True, shell_complete=completing.models,
-              help="Comma-separated: FAMILY, FAMILY/CARD, FAMILY:PATH, or globs such as 'mace/*'.")
-@click.option("--benchmarks", "-b", default="re-forces", show_default=True,
-              shell_complete=completing.benchmarks, help="Comma-separated names, or 'all'.")
-@click.option("--system", "--systems", "-s", "systems", default="si", show_default=True,
-              shell_complete=completing.systems, help="Comma-separated systems, cases or globs.")
-@click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True,
-              help="smoke: a few structures, to try things; profiles never share a table.")
-@click.option("--format", "-f", "form", default="terminal", show_default=True,
-              type=click.Choice(["terminal", "md", "csv", "json", "latex"]), help="Of the tables.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write the tables to this file instead of the terminal.")
-@click.option("--columns", type=click.Choice(["main", "all"]), default="main", show_default=True,
-              help="csv and json always hold all.")
+@click.option(
+    "--models",
+    "-m",
+    required=True,
+    shell_complete=completing.models,
+    help="Comma-separated: FAMILY, FAMILY/CARD, FAMILY:PATH, or globs such as 'mace/*'.",
+)
+@click.option(
+    "--benchmarks",
+    "-b",
+    default="re-forces",
+    show_default=True,
+    shell_complete=completing.benchmarks,
+    help="Comma-separated names, or 'all'.",
+)
+@click.option(
+    "--system",
+    "--systems",
+    "-s",
+    "systems",
+    default="si",
+    show_default=True,
+    shell_complete=completing.systems,
+    help="Comma-separated systems, cases or globs.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default="standard",
+    show_default=True,
+    help="smoke: a few structures, to try things; profiles never share a table.",
+)
+@click.option(
+    "--format",
+    "-f",
+    "form",
+    default="terminal",
+    show_default=True,
+    type=click.Choice(["terminal", "md", "csv", "json", "latex"]),
+    help="Of the tables.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the tables to this file instead of the terminal.",
+)
+@click.option(
+    "--columns",
+    type=click.Choice(["main", "all"]),
+    default="main",
+    show_default=True,
+    help="csv and json always hold all.",
+)
 @click.option("--intervals", is_flag=True, help="Print 95 % intervals below the values (terminal).")
-@click.option("--figures", type=click.Path(file_okay=False, path_type=Path),
-              help="Also draw the curves of each table as PNG files in this directory.")
+@click.option(
+    "--figures",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Also draw the curves of each table as PNG files in this directory.",
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True,
-              help="Precision of every model.")
-@click.option("--isolate", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
-              help="auto: a worker process of this Python if the framework is importable in it, else of the "
-              "family's environment; always: the environment; never: in this very process, for debuggers.")
-@click.option("--jobs", "-j", type=click.IntRange(1), default=1, show_default=True,
-              help="Families at work at a time; they share the cores.")
-@click.option("--threads", type=click.IntRange(0), default=0,
-              help="Threads per worker [default: cores / jobs].")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), default=3600.0,
-              show_default=True, help="Seconds that one task may take.")
-@click.option("--memory-limit", "memory_limit_gb", type=click.FloatRange(0), default=0.0,
-              help="GB of data memory for one worker [default: no limit].")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float64", "float32"]),
+    default="float64",
+    show_default=True,
+    help="Precision of every model.",
+)
+@click.option(
+    "--isolate",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="auto: a worker process of this Python if the framework is importable in it, else of the "
+    "family's environment; always: the environment; never: in this very process, for debuggers.",
+)
+@click.option(
+    "--jobs",
+    "-j",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Families at work at a time; they share the cores.",
+)
+@click.option(
+    "--threads", type=click.IntRange(0), default=0, help="Threads per worker [default: cores / jobs]."
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0, min_open=True),
+    default=3600.0,
+    show_default=True,
+    help="Seconds that one task may take.",
+)
+@click.option(
+    "--memory-limit",
+    "memory_limit_gb",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="GB of data memory for one worker [default: no limit].",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of every random number.")
 @click.option("--fresh", is_flag=True, help="Run everything again; do not use stored results.")
 @click.option("--dry-run", is_flag=True, help="Print what would be run, and where; run nothing.")
@@ -74,7 +140,7 @@ def compare(**options: Any) -> None:  # fmt: skip
 
     Exit code: 0; 1 if a task failed; 2 for wrong usage.
     """
-    from mlpzoo.planning import Request, plan
+    from mlpzoo.planning import Request, names_in, plan
     from mlpzoo.registry import default_registry
     from mlpzoo.store import Store
 
@@ -82,7 +148,7 @@ def compare(**options: Any) -> None:  # fmt: skip
     shown = {"all_columns": options.pop("columns") == "all", "intervals": options.pop("intervals")}
     quiet, dry_run = options.pop("quiet"), options.pop("dry_run")
     settings = RunSettings(profile=options.pop("profile"), seed=options.pop("seed"))
-    lists = {name: split(options.pop(name)) for name in ("models", "benchmarks", "systems")}
+    lists = {name: names_in(options.pop(name)) for name in ("models", "benchmarks", "systems")}
     if not lists["models"]:
         raise UsageError("no model named", hint="--models mace,nequip; see 'mlpzoo models'")
     registry, store = default_registry(), Store()
@@ -121,9 +187,7 @@ def _run(work: Plan, *, quiet: bool) -> Comparison:
     return comparison(work, results)
 
 
-def _print(
-    found: Comparison, form: str, output: Path | None, *, all_columns: bool, intervals: bool
-) -> None:
+def _print(found: Comparison, form: str, output: Path | None, *, all_columns: bool, intervals: bool) -> None:
     from mlpzoo import render
 
     if form == "terminal":

@@ -42,7 +42,8 @@ class Family:
         return EMT()
 
 def benchmark(name, *cases):
-    return BenchmarkSpec(name=name, version=1, title=name, quantities=(Quantity(name="e", unit="eV", title="E"),),
+    quantities = (Quantity(name="e", unit="eV", title="E"),)
+    return BenchmarkSpec(name=name, version=1, title=name, quantities=quantities,
                          cases=lambda _: cases, run=lambda *_: Outcome(values={"e": 1.0}))
 """
 
@@ -105,7 +106,7 @@ class Site:
         importlib.invalidate_caches()
 
     def install(self, name: str, body: str, *, version: str = "1.0") -> Path:
-        """A distribution with one plugin module, ``NAME`` with underscores, named NAME in its entry points."""
+        """A distribution with one plugin module; the name is its entry point's and, with ``_``, the module's."""
         module = name.replace("-", "_")
         self.distribution(name, f"[mlpzoo]\n{name} = {module}\n", version=version)
         return self.module(module, body)
@@ -183,7 +184,7 @@ class Shelf:
             f"{name}/__init__.py": module,
             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
             + "".join(f"Requires-Dist: {r}\n" for r in requires),
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         }
         rows = []
         for file, content in files.items():

@@ -473,7 +473,7 @@ def wait_for(file: Path) -> None:
 def test_a_creation_that_is_killed_is_made_again_and_its_uv_does_not_interfere(
     stocked: Any, home: Path, tmp_path: Path, gate: Gate
 ):
-    """The killed process's uv outlives it: it must be waited for, or ended, before the directory is made anew."""
+    """Its uv outlives it: it must be waited for, or ended, before the directory is made anew."""
     lock = lock_in(tmp_path)
     spec = spec_for("tiny", lock)
     with maker(lock, gate.program) as process:
@@ -568,7 +568,7 @@ def test_a_package_that_does_not_exist_is_reported_in_uvs_words(stocked: Any, ho
 
 def test_a_wheel_with_another_hash_is_refused(stocked: Any, home: Path, tmp_path: Path):
     spec = spec_for("tiny", lock_in(tmp_path, f"zz-alpha==1.0 \\\n    --hash=sha256:{'0' * 64}\n"))
-    with pytest.raises(EnvError, match="(?i)hash"):
+    with pytest.raises(EnvError, match=r"(?i)hash"):
         ensure(spec)
     assert not spec.directory.exists()
 
@@ -640,7 +640,7 @@ def test_the_index_alone_decides_when_asked_to(torches: Any, tmp_path: Path):
 def test_a_torch_that_cannot_be_had_is_reported_with_every_try(torches: Any, tmp_path: Path):
     lock = lock_in(tmp_path, TORCH_LOCK.replace("9.0", "9.9"))
     spec = spec_for("tiny", lock, torch="cpu")
-    with pytest.raises(EnvError, match="torch==9.9 could not be installed for 'tiny'") as caught:
+    with pytest.raises(EnvError, match=r"torch==9\.9 could not be installed for 'tiny'") as caught:
         ensure(spec)
     assert "default build" in caught.value.message
     assert "MLPZOO_TORCH" in caught.value.hint

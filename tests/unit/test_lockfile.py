@@ -200,8 +200,8 @@ def stocked(shelf: Any, home: Path) -> Any:
     """Wheels for what a worker needs, and for a framework."""
     if not shelf.wheels.exists():
         for name, version in (
-            ("ase", "3.26.0"), ("msgspec", "0.19.0"), ("numpy", "2.0.0"), ("pluggy", "1.5.0"), ("scipy", "1.14.0"),
-            ("tomli", "2.0.1"), ("nvidia_cublas_cu12", "12.0"), ("triton", "3.0"), ("filelock", "3.0"),
+            ("ase", "3.26.0"), ("msgspec", "0.19.0"), ("numpy", "2.0.0"), ("pluggy", "1.5.0"),
+            ("scipy", "1.14.0"), ("tomli", "2.0.1"), ("nvidia_cublas_cu12", "12.0"), ("triton", "3.0"), ("filelock", "3.0"),
         ):  # fmt: skip
             shelf.wheel(name, version)
         linux = "sys_platform == 'linux'"

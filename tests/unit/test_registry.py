@@ -551,7 +551,8 @@ def test_cases_see_the_data_sets_of_every_plugin(registry: Make):
         data=datasets("[DatasetSpec(name='d', kind='my-kind', system='s', elements=('Cu',))]"),
         bench="""
         def cases(datasets):
-            return [Case(name=d.name, system=d.system, elements=d.elements) for d in datasets if d.kind == "my-kind"]
+            mine = [d for d in datasets if d.kind == "my-kind"]
+            return [Case(name=d.name, system=d.system, elements=d.elements) for d in mine]
         @hookimpl
         def mlpzoo_register_benchmarks():
             return [BenchmarkSpec(name="b", version=1, title="", quantities=(), cases=cases, run=print)]

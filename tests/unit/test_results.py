@@ -22,7 +22,8 @@ FULL = Result(
     provenance=Provenance(
         mlpzoo="0.1", plugin="mace", plugin_version="0.2", frameworks={"mace-torch": "0.3.16"}, python="3.11",
         lock_sha256="a", weights_sha256="b", dataset_sha256="c", level_of_theory="PBE", device="cpu",
-        device_name="x", dtype="float64", threads=2, seed=7, isolated=True, host="h", date="2026-11-23T00:00:00Z",
+        device_name="x", dtype="float64", threads=2, seed=7, isolated=True, host="h",
+        date="2026-11-23T00:00:00Z",
     ),
     arrays={"errors": pack(np.linspace(0, 1, 7).reshape(7, 1)), "symbols": pack(np.array(["Si", "O"]))},
     is_floor=True,
@@ -151,5 +152,5 @@ def test_stored_bytes_are_never_taken_for_objects():
 
 
 def test_an_array_of_the_wrong_length_is_refused():
-    with pytest.raises(ValueError, match="reshape|size"):
+    with pytest.raises(ValueError, match=r"reshape|size"):
         unpack(Array(dtype="<f8", shape=(3,), data=b"\x00" * 16))

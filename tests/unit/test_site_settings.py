@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_each_of_pips_files_is_read(machine: Machine, file: str):
     assert machine.probe() == "here"
 
 
-@pytest.mark.parametrize(("lower", "higher"), list(zip(ORDER, ORDER[1:], strict=False)))
+@pytest.mark.parametrize(("lower", "higher"), list(itertools.pairwise(ORDER)))
 def test_a_later_file_wins(machine: Machine, lower: str, higher: str):
     machine.write(higher, f"[global]\n{PROBE} = {higher}\n")
     machine.write(lower, f"[global]\n{PROBE} = {lower}\nother-probe = {lower}\n")

@@ -184,7 +184,8 @@ def test_a_process_killed_while_writing_leaves_the_old_result(store: Store, deat
     def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
     {DEATHS[death]}
-    new = Result(model="m", benchmark="b", version=1, case="c", profile="smoke", status="ok", values={{"energy": 2.0}})
+    names = dict(model="m", benchmark="b", case="c", profile="smoke", status="ok")
+    new = Result(version=1, values={{"energy": 2.0}}, **names)
     Store(pathlib.Path(sys.argv[1])).put("a", {KEY!r}, new)
     """
     done = subprocess.run(
