@@ -61,7 +61,7 @@ def load(
         return build(entry.item, spec)
     if isolate == "never":
         raise UsageError(
-            f"{', '.join(entry.item.requires)} cannot be imported here",
+            f"{', '.join(registry.missing(family))} cannot be imported here",
             hint="install it, or leave out isolate='never' to use the family's own environment",
         )
     from mlpzoo import wire
@@ -108,6 +108,13 @@ def launch_for(
         entry = registry.backend(family)
         modules[entry.plugin.module_name] = entry.plugin.module
         lock = entry.item.lock_file
+        missing = ", ".join(registry.missing(family))
+        if lock is None and missing:
+            raise UsageError(
+                f"{missing} cannot be imported here, and family '{family}' has no lock file to make an "
+                "environment from",
+                hint=f"install {missing}",
+            )
     if lock is None or (prefer_here and registry.runs_here(family)):
         return workers.launch_here(modules, threads=threads, memory_limit_bytes=memory_limit_bytes)
     environment = envs.ensure(envs.spec_for(family, lock), progress)

@@ -178,7 +178,7 @@ class _Maker:
         in_environment = lock_file is not None and (isolate == "always" or not here)
         if isolate == "never" and not here:
             raise UsageError(
-                f"{', '.join(entry.item.requires)} cannot be imported here",
+                f"{', '.join(self.registry.missing(family))} cannot be imported here",
                 hint=f"install it, or leave out --isolate never to run '{family}' in its environment",
             )
         lock = lockfile.read_lock(lock_file).sha256 if in_environment and lock_file else ""

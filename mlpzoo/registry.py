@@ -163,9 +163,13 @@ class Registry:
             f"family '{family}' has no model of its own", hint=f"give it your weights: {family}:PATH"
         )
 
+    def missing(self, family: str) -> tuple[str, ...]:
+        """What a family requires and this process cannot import."""
+        return tuple(name for name in self.backend(family).item.requires if not _importable(name))
+
     def runs_here(self, family: str) -> bool:
         """Whether the framework of a family is importable in this process."""
-        return all(_importable(name) for name in self.backend(family).item.requires)
+        return not self.missing(family)
 
     # -- benchmarks, data sets, cases ----------------------------------------------------------------
 

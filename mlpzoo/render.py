@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlpzoo.results import Result
 
 Format = Literal["terminal", "md", "csv", "json", "latex"]
-LEGEND = "bold: best of its column; ≈: no different from it (95 % interval of the paired difference holds 0)"
+LEGEND = "* or bold: best of its column; ≈: no different from it (95 % interval of the paired difference holds 0)"
 
 
 def render(found: Comparison, form: Format, *, all_columns: bool = False) -> str:
@@ -212,6 +212,8 @@ def _terminal_table(table: Table, *, all_columns: bool, intervals: bool) -> Iter
         for q in shown:
             mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
             text = cell(row.values[q.name], q) if q.name in row.values else _sign(row)
+            if mark and mark.best:
+                text = f"*{text}"  # where bold does not show: pipes, files
             if mark and mark.tie:
                 text = f"≈{text}"
             if intervals and q.name in row.interval:

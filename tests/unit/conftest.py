@@ -106,7 +106,7 @@ class Site:
         importlib.invalidate_caches()
 
     def install(self, name: str, body: str, *, version: str = "1.0") -> Path:
-        """A distribution with one plugin module; the name is its entry point's and, with ``_``, the module's."""
+        """A distribution with one plugin module of the same name, with ``_`` for ``-``."""
         module = name.replace("-", "_")
         self.distribution(name, f"[mlpzoo]\n{name} = {module}\n", version=version)
         return self.module(module, body)

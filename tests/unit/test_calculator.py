@@ -471,6 +471,12 @@ def test_energy_forces_and_stress_of_one_structure_are_one_evaluation():
     assert atoms.calc.n_evaluations == 1 == len(atoms.calc.inner.asked)
 
 
+def test_several_properties_asked_for_at_once_are_one_evaluation():
+    calc = zoo(Toy(lazy=True))
+    calc.calculate(copper(), ["energy", "forces", "stress"])
+    assert calc.n_evaluations == 1 == len(calc.inner.asked)
+
+
 def test_each_new_structure_is_one_evaluation():
     atoms = copper()
     atoms.calc = zoo()

@@ -401,8 +401,20 @@ def test_a_star_alone_is_every_card(toys: Registry):
 
 
 def test_a_glob_that_matches_nothing_is_an_error(toys: Registry):
-    with pytest.raises(UsageError, match=r"no model matches 'mace/\*'"):
-        toys.models(["emt", "mace/*"])
+    with pytest.raises(UsageError, match=r"no model matches 'toy/q\*'"):
+        toys.models(["emt", "toy/q*"])
+
+
+def test_a_glob_of_an_unknown_family_gets_a_near_match(toys: Registry):
+    with pytest.raises(UsageError, match="'tersof") as caught:
+        toys.models(["tersof/*"])
+    assert "'tersoff'" in caught.value.hint
+
+
+def test_a_glob_of_a_clashing_family_names_both_plugins(registry: Make):
+    found = registry(first=backends("[Family('dup', 'a')]"), second=backends("[Family('dup', 'b')]"))
+    with pytest.raises(PluginError, match=r"first.*second"):
+        found.models(["dup/*"])
 
 
 def test_one_unknown_name_among_good_ones_stops(toys: Registry):

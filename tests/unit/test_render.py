@@ -279,8 +279,8 @@ def test_terminal_shows_units_below_titles_and_every_row_in_order(mixed: Compari
     places = [next(i for i, line in enumerate(lines) if name in line) for name in names]
     assert places == sorted(places)
     cells = {name: lines[place].replace(name, "").split() for name, place in zip(names, places, strict=True)}
-    assert cells["mace/si"] == ["0.250", "10.0", "1.50"]
-    assert cells["nequip/si"] == ["0.125", "≈10.0", "1.25"]
+    assert cells["mace/si"] == ["0.250", "*10.0", "1.50"]
+    assert cells["nequip/si"] == ["*0.125", "≈10.0", "1.25"]
     assert cells["bad/one"] == ["✗", "✗", "✗"]
     assert cells["lj/ar"] == ["—", "—", "—"]
 
@@ -296,7 +296,7 @@ def test_terminal_prints_intervals_below_values_when_asked(mixed: Comparison) ->
 
 def test_terminal_makes_the_best_bold_and_the_failed_red(mixed: Comparison) -> None:
     text = styled(mixed)
-    assert re.search(r"\x1b\[1m *0\.125\x1b\[0m", text)
+    assert re.search(r"\x1b\[1m *\*0\.125\x1b\[0m", text)
     assert re.search(r"\x1b\[31m *✗\x1b\[0m", text)
     assert not re.search(r"\x1b\[1m *0\.250", text)
 

@@ -26,7 +26,8 @@ CARD = ModelCard(
 SPEC = ModelSpec(name="x/a", card=CARD, path="/w", device="cuda:1", dtype="float32")
 CASE = Case(
     name="si-vac", system="si", elements=("Si",), title="Å",
-    params={"repeats": [1, 2], "deep": {"x": 0.5}, "no": None}, fingerprint="cd", level_of_theory="PBE", floors={"noise": "Noise"},
+    params={"repeats": [1, 2], "deep": {"x": 0.5}, "no": None}, fingerprint="cd",
+    level_of_theory="PBE", floors={"noise": "Noise"},
     references=(Reference(quantity="e", value=1.5, level_of_theory="PBE", source="10.1/x"),),
 )  # fmt: skip
 FORCES = np.random.default_rng(0).normal(size=(4, 3))
@@ -57,7 +58,7 @@ MESSAGES = [
         status="ok", values={"e": 1 / 3}, interval={"e": (0.0, 1.0)}, arrays={"f": pack(FORCES)}, threads=2,
     ),
     wire.Report(status="failed", message="why", remote_traceback="Traceback ...", wall_time_s=0.5),
-    wire.Checked(name="gradient", promise="forces: minus the gradient", status="passed", message="", seconds=0.1),
+    wire.Checked(name="gradient", promise="F = -dE/dr", status="passed", message="", seconds=0.1),
     wire.ChecksDone(),
     wire.Failure(kind="ValueError", message="bad", hint="try", remote_traceback="...\nValueError: bad"),
 ]  # fmt: skip

@@ -1,0 +1,154 @@
+"""``mlpzoo models | benchmarks | systems | plugins | data list | env list | check``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Zoo
+
+
+@pytest.fixture
+def listed(zoo: Zoo) -> Callable[..., Any]:
+    """``listed("models")``: what ``--json`` prints."""
+
+    def read(*arguments: str) -> Any:
+        done = zoo(*arguments, "--json")
+        assert done.code == 0, done.err
+        return json.loads(done.out)
+
+    return read
+
+
+def test_models_are_listed_with_what_they_know_and_where_they_run(
+    listed: Callable[..., Any], framed: None
+) -> None:
+    del framed
+    rows = {row["model"]: row for row in listed("models")}
+    assert rows["toy/good"]["elements"] == "Cu Al"
+    assert rows["toy/good"]["properties"] == ["energy", "forces"]
+    assert rows["toy/good"]["runs in"] == "this Python"
+    assert rows["framed/one"]["runs in"] == "its environment"
+    assert "emt/emt" in rows
+
+
+def test_models_can_be_chosen_by_elements(listed: Callable[..., Any]) -> None:
+    both = {row["model"] for row in listed("models", "--elements", "Cu,Al")}
+    assert "toy/good" in both
+    silicon = {row["model"] for row in listed("models", "--elements", "Si")}
+    assert not any(name.startswith("toy/") for name in silicon)
+    assert any(name.startswith("tersoff/") for name in silicon)
+
+
+def test_one_model_is_shown_with_its_whole_card(zoo: Zoo, listed: Callable[..., Any]) -> None:
+    (card,) = listed("models", "toy/good")
+    assert card["name"] == "toy/good"
+    assert card["level_of_theory"] == "EMT"
+    text = zoo("models", "toy/good").out
+    assert "level_of_theory" in text
+    assert "None" not in text
+
+
+def test_benchmarks_and_systems_name_their_cases(listed: Callable[..., Any]) -> None:
+    rows = {row["benchmark"]: row for row in listed("benchmarks")}
+    assert rows["toy-cells"]["cases"] == ["toy-cu", "toy-al", "toy-si"]
+    assert "toy-cu" in rows["re-forces"]["cases"]
+    states = {(row["benchmark"], row["case"]): row["state"] for row in listed("systems")}
+    assert states["re-forces", "toy-cu"] == "ready"
+    assert "mlpzoo data fetch liu2023-si-vacancy" in states["re-forces", "liu2023-si-vacancy"]
+
+
+@pytest.mark.parametrize("command", ["models", "benchmarks", "systems", "plugins"])
+def test_tables_show_what_json_holds(zoo: Zoo, listed: Callable[..., Any], command: str) -> None:
+    text = zoo(command).out
+    for row in listed(command):
+        assert str(next(iter(row.values()))) in text
+
+
+def test_plugins_are_listed_with_version_and_what_they_registered(listed: Callable[..., Any]) -> None:
+    rows = {row["plugin"]: row for row in listed("plugins")}
+    assert rows["toys"]["version"] == "1.2"
+    assert set(rows["toys"]["registered"]) == {"backend toy", "benchmark toy-cells", "dataset toy-cu"}
+    assert rows["toys"]["problems"] == []
+
+
+def test_broken_plugin_is_listed_with_its_reason_and_hides_nothing(
+    zoo: Zoo, install: Callable[[str, str], Path]
+) -> None:
+    install("mlpzoo-broken", "raise ImportError('built for another Python')")
+    done = zoo("plugins", "--json")
+    assert done.code == 1
+    rows = {row["plugin"]: row["problems"] for row in json.loads(done.out)}
+    assert rows["mlpzoo-broken"] == ["could not be loaded: ImportError: built for another Python"]
+    models = zoo("models")
+    assert models.code == 0
+    assert "toy/good" in models.out
+    assert models.err == "problems with mlpzoo-broken: see 'mlpzoo plugins'\n"
+
+
+def test_data_sets_are_listed_with_where_they_are(zoo: Zoo) -> None:
+    done = zoo("data", "list")
+    assert done.code == 0
+    rows = {line.split()[0]: line for line in done.out.splitlines()}
+    assert rows["toy-cu"].endswith("toy-cu")
+    assert rows["liu2023-si-vacancy"].endswith("not fetched: mlpzoo data fetch liu2023-si-vacancy")
+
+
+def test_data_set_of_a_plugin_can_be_verified(zoo: Zoo) -> None:
+    done = zoo("data", "verify", "toy-cu")
+    assert done.code == 0
+    assert "6 of 32 to 32 atoms" in done.out
+    assert done.out.endswith("valid\n")
+
+
+def test_environments_that_are_not_made_yet_are_listed(zoo: Zoo, framed: None) -> None:
+    del framed
+    done = zoo("env", "list")
+    assert done.code == 0
+    assert "not made: mlpzoo env create framed" in done.out
+
+
+# -- check -------------------------------------------------------------------------------------------
+
+QUICK = "permutation"
+
+
+@pytest.fixture(scope="module")
+def names() -> list[str]:
+    """Names of the conformance checks."""
+    return [check.name for check in pytest.importorskip("mlpzoo.testing.kit").CHECKS]
+
+
+def test_check_prints_each_promise_and_exits_with_0_if_all_hold(zoo: Zoo, names: list[str]) -> None:
+    chosen = [name for name in names if "permut" in name or "repeat" in name or "order" in name][:2]
+    assert chosen
+    done = zoo("check", "toy/good", "--only", ",".join(chosen))
+    assert done.code == 0, done.out
+    assert done.out.splitlines()[0] == "toy/good"
+    assert done.out.splitlines()[-1] == f"  {len(chosen)} passed, 0 failed, 0 skipped"
+
+
+def test_check_of_a_model_that_breaks_a_promise_exits_with_1(zoo: Zoo, names: list[str]) -> None:
+    done = zoo("check", "toy/nan", "--only", names[1])
+    assert done.code == 1
+    assert "0 passed, 1 failed, 0 skipped" in done.out
+    assert "non-finite" in done.out
+
+
+def test_check_of_a_model_that_dies_is_an_error_with_its_last_words(zoo: Zoo, names: list[str]) -> None:
+    done = zoo("check", "toy/exit", "--only", names[1])
+    assert done.code == 2
+    assert "error: the worker ended by itself with exit code 3" in done.err
+    assert "last words of the framework" in done.err
+
+
+def test_unknown_check_is_an_error_that_names_the_known_ones(zoo: Zoo, names: list[str]) -> None:
+    done = zoo("check", "toy/good", "--only", "nonsense")
+    assert done.code == 2
+    assert "unknown check 'nonsense'" in done.err
+    assert names[0] in done.err
