@@ -105,7 +105,8 @@ def report(title: str, found: dict[str, float], base: str) -> None:
     print(title)
     for name, seconds in found.items():
         extra = 1e3 * (seconds - found[base])
-        print(f"  {name:22} {1e3 * seconds:9.3f} ms   {extra:+8.3f} ms   {100 * extra / (1e3 * found[base]):+8.2f} %")
+        percent = 0.1 * extra / found[base]
+        print(f"  {name:22} {1e3 * seconds:9.3f} ms   {extra:+8.3f} ms   {percent:+8.2f} %")
 
 
 def inside(name: str, n_atoms: int, rounds: int) -> None:
@@ -126,7 +127,7 @@ def inside(name: str, n_atoms: int, rounds: int) -> None:
 
 def real(family: str, rounds: int) -> None:
     """A real framework: bare and wrapped in its environment, and through the worker from here."""
-    from mlpzoo import envs  # noqa: PLC0415
+    from mlpzoo import envs
 
     entry = default_registry().backend(family)
     assert entry.item.lock_file is not None  # noqa: S101

@@ -24,7 +24,9 @@ from pathlib import Path
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BLOCK = re.compile(
-    r"<!-- output(?P<needs> \(environments\))?: (?P<command>[^\n]*?) -->\n```[a-z]*\n(?P<text>.*?)```", re.DOTALL
+    r"<!-- output(?P<needs> \(environments\))?: (?P<command>[^\n]*?) -->\n"
+    r"```[a-z]*\n(?P<text>.*?)```",
+    re.DOTALL,
 )
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -88,7 +90,7 @@ def main() -> None:
         return
     bad = stale(text, environments=options.environments)
     for command, old, now in bad:
-        print(f"README.md: '{command}' prints something else:\n--- README\n{old}\n--- now\n{now}")  # noqa: T201
+        print(f"README.md: '{command}' prints something else:\n--- README\n{old}\n--- now\n{now}")
     sys.exit(bool(bad))
 
 

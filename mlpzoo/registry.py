@@ -121,6 +121,9 @@ class Registry:
             if any(c in pattern for c in "*?[") and ":" not in pattern:
                 hits = fnmatch.filter(self.cards, pattern)
                 if not hits:
+                    family = pattern.partition("/")[0]
+                    if not any(c in family for c in "*?["):
+                        self.backend(family)  # says what is wrong with it
                     raise UsageError(f"no model matches '{pattern}'", hint="see 'mlpzoo models'")
                 names.update(dict.fromkeys(hits))
             else:

@@ -6,19 +6,20 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from mlpzoo.errors import UsageError
 from mlpzoo.table import Comparison, Table, cell, to_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
     from mlpzoo.benchmark import Quantity
     from mlpzoo.results import Result
 
 Format = Literal["terminal", "md", "csv", "json", "latex"]
-LEGEND = "* or bold: best of its column; ≈: no different from it (95 % interval of the paired difference holds 0)"
+LEGEND = "* or bold: best of its column; ≈: a tie with it (95 % interval of the paired difference holds 0)"
 
 
 def render(found: Comparison, form: Format, *, all_columns: bool = False) -> str:
@@ -188,44 +189,77 @@ def write_figures(found: Comparison, directory: Path) -> list[Path]:
     return written
 
 
-def terminal(found: Comparison, *, all_columns: bool = False, intervals: bool = False) -> Iterator[Any]:
-    """Renderables for a rich console, one table after the other with its notes."""
+def terminal(
+    found: Comparison, *, all_columns: bool = False, intervals: bool = False, width: int = 160
+) -> Iterator[RenderableType]:
+    """Renderables for a rich console, one table after the other with its notes.
+
+    Columns that do not fit into ``width`` characters go into further blocks below; no number is ever cut.
+    """
+    from rich.text import Text
+
     for table in found.tables:
-        yield from _terminal_table(table, all_columns=all_columns, intervals=intervals)
+        yield Text(heading(table), style="bold")
+        shown = columns(table, all_columns=all_columns)
+        rows = (*table.rows, *table.floors)
+        cells = {q.name: [_terminal_cell(table, row, q, intervals=intervals) for row in rows] for q in shown}
+        for block in _blocks(shown, cells, width - _name_width(table) - 4):
+            yield _terminal_block(table, block, cells)
+        if table.marks:
+            yield Text(LEGEND, style="dim")
+        for note in _notes(table):
+            yield Text(note)
+        yield Text("")
 
 
-def _terminal_table(table: Table, *, all_columns: bool, intervals: bool) -> Iterator[RenderableType]:
+def _name_width(table: Table) -> int:
+    longest = max((len(row.model) for row in (*table.rows, *table.floors)), default=0)
+    return min(28, max(8, longest))
+
+
+def _blocks(shown: list[Quantity], cells: dict[str, list[Text]], room: int) -> Iterator[list[Quantity]]:
+    """Cut the columns into runs that fit into ``room`` characters; at least one column each."""
+    block: list[Quantity] = []
+    used = 0
+    for q in shown:
+        words = [*q.title.split(), q.unit, *(line for c in cells[q.name] for line in c.plain.split("\n"))]
+        need = 2 + max(map(len, words))
+        if block and used + need > room:
+            yield block
+            block, used = [], 0
+        block.append(q)
+        used += need
+    yield block
+
+
+def _terminal_block(table: Table, shown: list[Quantity], cells: dict[str, list[Text]]) -> RenderableType:
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    shown = columns(table, all_columns=all_columns)
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    grid.add_column("model", overflow="fold", min_width=8)
+    grid.add_column("model", overflow="fold", min_width=8, max_width=_name_width(table))
     for q in shown:
-        grid.add_column(Text(q.title + (f"\n{q.unit}" if q.unit else "")), justify="right", overflow="fold")
+        narrowest = max(len(line) for c in cells[q.name] for line in c.plain.split("\n"))
+        head = Text(q.title + (f"\n{q.unit}" if q.unit else ""))
+        grid.add_column(head, justify="right", min_width=narrowest)
     for number, row in enumerate((*table.rows, *table.floors)):
-        style = "dim" if row.is_floor else ""
         if row.is_floor and number == len(table.rows):
             grid.add_section()
-        cells = [Text(row.model, style=style)]
-        for q in shown:
-            mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
-            text = cell(row.values[q.name], q) if q.name in row.values else _sign(row)
-            if mark and mark.best:
-                text = f"*{text}"  # where bold does not show: pipes, files
-            if mark and mark.tie:
-                text = f"≈{text}"
-            if intervals and q.name in row.interval:
-                low, high = row.interval[q.name]
-                text += f"\n[{cell(low, q)}, {cell(high, q)}]"
-            failed = row.status == "failed"
-            cells.append(Text(text, style="bold" if mark and mark.best else "red" if failed else style))
-        grid.add_row(*cells)
-    yield Text(heading(table), style="bold")
-    yield grid
-    if table.marks:
-        yield Text(f"{LEGEND}", style="dim")
-    for note in _notes(table):
-        yield Text(note)
-    yield Text("")
+        style = "dim" if row.is_floor else ""
+        grid.add_row(Text(row.model, style=style), *(cells[q.name][number] for q in shown))
+    return grid
+
+
+def _terminal_cell(table: Table, row: Result, q: Quantity, *, intervals: bool) -> Text:
+    from rich.text import Text
+
+    mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
+    best, tie = (mark.best, mark.tie) if mark else (False, False)
+    text = cell(row.values[q.name], q) if q.name in row.values else _sign(row)
+    text = ("*" if best else "≈" if tie else "") + text  # * where bold does not show: pipes, files
+    if intervals and q.name in row.interval:
+        low, high = row.interval[q.name]
+        text += f"\n[{cell(low, q)}, {cell(high, q)}]"
+    failed = row.status == "failed"
+    return Text(text, style="bold" if best else "red" if failed else "dim" if row.is_floor else "")

@@ -27,7 +27,12 @@ def test_output_that_needs_no_environment_is_true(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("old", "new", "agree"),
-    [("a 0.123 b", "a 0.124 b", True), ("a 0.123", "a 0.128", False), ("a 1", "b 1", False), ("1", "1 2", False)],
+    [
+        ("a 0.123 b", "a 0.124 b", True),
+        ("a 0.123", "a 0.128", False),
+        ("a 1", "b 1", False),
+        ("1", "1 2", False),
+    ],
 )
 def test_comparison_of_outputs(old, new, agree):
     assert checker().same(old, new) is agree

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -145,6 +146,8 @@ def compare(**options: Any) -> None:  # fmt: skip
     from mlpzoo.store import Store
 
     form, output, figures = options.pop("form"), options.pop("output"), options.pop("figures")
+    if output and not os.access(output.parent, os.W_OK):
+        raise UsageError(f"{output}: there is no writable directory {output.parent}", hint="create it")
     shown = {"all_columns": options.pop("columns") == "all", "intervals": options.pop("intervals")}
     quiet, dry_run = options.pop("quiet"), options.pop("dry_run")
     settings = RunSettings(profile=options.pop("profile"), seed=options.pop("seed"))
@@ -195,10 +198,11 @@ def _print(found: Comparison, form: str, output: Path | None, *, all_columns: bo
 
         from rich.console import Console
 
-        with output.open("w") if output else contextlib.nullcontext(sys.stdout) as stream:
+        with output.open("w", encoding="utf-8") if output else contextlib.nullcontext(sys.stdout) as stream:
             width = None if stream.isatty() else 160
             console = Console(file=stream, width=width, highlight=False)
-            for item in render.terminal(found, all_columns=all_columns, intervals=intervals):
+            blocks = render.terminal(found, all_columns=all_columns, intervals=intervals, width=console.width)
+            for item in blocks:
                 console.print(item)
         return
     text = render.render(found, cast("Format", form), all_columns=all_columns)

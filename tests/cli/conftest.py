@@ -30,9 +30,7 @@ Zoo = Callable[..., Done]
 
 
 @pytest.fixture
-def zoo(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Zoo]:
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Zoo]:
     """``zoo("models", "--json")``: run a command in this process, 80 columns wide, in a home of its own."""
     monkeypatch.setenv("MLPZOO_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "80")
@@ -67,7 +65,7 @@ def cached(zoo: Zoo, full_home: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
     return lambda *more: zoo("compare", *TOYS, *more)
 
 
-FRAMED = '''
+FRAMED = """
 from pathlib import Path
 from mlpzoo import ModelCard, hookimpl
 
@@ -83,7 +81,7 @@ class Backend:
 @hookimpl
 def mlpzoo_register_backends():
     return [Backend()]
-'''
+"""
 
 
 @pytest.fixture

@@ -88,7 +88,11 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         "print(sorted({'numpy', 'ase', 'scipy', 'torch', 'rich', 'msgspec'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], env=harness.environment(tmp_path), capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        env=harness.environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
 
@@ -109,7 +113,11 @@ CELLS = ("-b", "toy-cells", "-s", "toy-cu")
         (("compare", "-m", "toy:none.model", *CELLS), "none.model: no such file", "PATH"),
         (("compare", "-m", "toy", "-b", "re-force"), "unknown benchmark 're-force'", "'re-forces'"),
         (("compare", "-m", "toy", "-s", "toy-cx"), "system 'toy-cx'", "toy"),
-        (("compare", "-m", "toy", "-s", "liu2023-si-vacancy"), "cannot run yet", "mlpzoo data fetch liu2023-si-vacancy"),
+        (
+            ("compare", "-m", "toy", "-s", "liu2023-si-vacancy"),
+            "cannot run yet",
+            "mlpzoo data fetch liu2023-si-vacancy",
+        ),
         (("models", "toy/goood"), "family 'toy' has no model 'goood'", "'toy/good'"),
         (("check", "toi"), "unknown model family 'toi'", "'toy'"),
         (("check",), "no model named", "mlpzoo check"),
@@ -120,7 +128,11 @@ CELLS = ("-b", "toy-cells", "-s", "toy-cu")
         (("env", "remove", "mace"), "no environment of mace", "mlpzoo env list"),
         (("data", "fetch", "nonsense"), "nonsense", "mlpzoo data list"),
         (("data", "verify", "nonsense"), "nonsense", "mlpzoo data list"),
-        (("data", "verify", "liu2023-si-vacancy"), "liu2023-si-vacancy", "mlpzoo data fetch liu2023-si-vacancy"),
+        (
+            ("data", "verify", "liu2023-si-vacancy"),
+            "liu2023-si-vacancy",
+            "mlpzoo data fetch liu2023-si-vacancy",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -129,7 +141,7 @@ def test_error_is_two_lines_with_the_next_step_and_exit_code_2(
 ) -> None:
     done = zoo(*arguments)
     assert done.code == 2
-    assert done.out == ""
+    assert done.out in ("", f"{arguments[-1]}\n"), "check has said which model it tests"
     first, second = done.err.splitlines()
     assert first.startswith("error: ")
     assert error in first
@@ -152,7 +164,9 @@ def test_error_is_two_lines_with_the_next_step_and_exit_code_2(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_wrong_usage_names_the_option_and_exits_with_2(zoo: Zoo, arguments: tuple[str, ...], text: str) -> None:
+def test_wrong_usage_names_the_option_and_exits_with_2(
+    zoo: Zoo, arguments: tuple[str, ...], text: str
+) -> None:
     done = zoo(*arguments)
     assert done.code == 2
     assert done.out == ""
@@ -188,11 +202,13 @@ def test_ctrl_c_exits_with_130_and_says_what_is_kept(zoo: Zoo, monkeypatch: pyte
     monkeypatch.setattr("mlpzoo.registry.default_registry", interrupted)
     done = zoo("compare", "-m", "toy", *CELLS)
     assert done.code == 130
-    assert done.err == "interrupted; finished tasks are kept, the same command goes on\n"
+    assert done.err.strip() == "interrupted; finished tasks are kept, the same command goes on"
 
 
 @pytest.mark.parametrize(
-    "arguments", [("models",), ("--help",), ("completion", "bash"), ("systems", "--json")], ids=" ".join
+    "arguments",
+    [("models",), ("--help",), ("compare", "-m", "emt", "-b", "toy-cells", "-s", "toy-cu", "--dry-run")],
+    ids=" ".join,
 )
 def test_reader_that_went_away_is_no_traceback(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """As in ``mlpzoo models | head -1``, when head is faster."""
@@ -231,7 +247,7 @@ def complete(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], set[s
         monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
         done = zoo()
         assert done.err == ""
-        return {text.partition(",")[2] for text in done.out.splitlines()}
+        return {text.partition(",")[2] for text in done.out.splitlines() if text}
 
     return offered
 

@@ -42,7 +42,9 @@ def test_csv_holds_the_same_numbers_as_json(cached: Cached) -> None:
     }
     records = csv.DictReader(io.StringIO(cached("-f", "csv").out))
     found = {
-        (r["benchmark"], r["case"], r["model"], r["quantity"]): float(r["value"]) for r in records if r["value"]
+        (r["benchmark"], r["case"], r["model"], r["quantity"]): float(r["value"])
+        for r in records
+        if r["value"]
     }
     assert found == expected
     assert len(found) > 40
@@ -78,7 +80,9 @@ def test_output_that_cannot_be_written_is_an_error_of_two_lines_before_anything_
     zoo: Zoo, tmp_path: Path
 ) -> None:
     file = tmp_path / "no-such-directory" / "table.md"
-    done = zoo("compare", "-m", "toy/good", "-b", "toy-cells", "-s", "toy-cu", "-o", str(file), "--isolate", "never")
+    done = zoo(
+        "compare", "-m", "toy/good", "-b", "toy-cells", "-s", "toy-cu", "-o", str(file), "--isolate", "never"
+    )
     assert done.code == 2
     assert "no-such-directory" in done.err
     assert "toy-cells" not in done.err, "it ran first"
@@ -94,7 +98,18 @@ def test_stored_results_are_printed_without_progress_and_at_once(cached: Cached)
 
 
 def test_progress_is_on_stderr_and_quiet_is_silent(zoo: Zoo) -> None:
-    arguments = ("compare", "-m", "toy/good", "-b", "toy-cells", "-s", "toy-cu", "--isolate", "never", "--fresh")
+    arguments = (
+        "compare",
+        "-m",
+        "toy/good",
+        "-b",
+        "toy-cells",
+        "-s",
+        "toy-cu",
+        "--isolate",
+        "never",
+        "--fresh",
+    )
     loud, quiet = zoo(*arguments), zoo(*arguments, "--quiet")
     assert "[1/1] toy/good · toy-cells · toy-cu: ok, 2 force calls" in loud.err
     assert quiet.err == ""
@@ -118,7 +133,16 @@ def test_unsupported_row_is_no_failure(zoo: Zoo) -> None:
 
 def test_case_that_cannot_run_yet_is_named_beside_those_that_can(zoo: Zoo) -> None:
     done = zoo(
-        "compare", "-m", "emt", "-s", "toy,liu2023-si-vacancy", "--profile", "smoke", "--isolate", "never", "-q"
+        "compare",
+        "-m",
+        "emt",
+        "-s",
+        "toy,liu2023-si-vacancy",
+        "--profile",
+        "smoke",
+        "--isolate",
+        "never",
+        "-q",
     )
     assert done.code == 0
     assert "re-forces v1 · toy-cu" in done.out
@@ -133,7 +157,11 @@ def test_dry_run_says_what_would_run_where_and_runs_nothing(zoo: Zoo, framed: No
     del framed
     done = zoo("compare", "-m", "toy/exit,framed", "-b", "toy-cells", "-s", "toy-cu,toy-si", "--dry-run")
     assert done.code == 0
-    rows = {tuple(line.split()[:3]): " ".join(line.split()[3:]) for line in done.out.splitlines() if "toy-" in line}
+    rows = {
+        tuple(line.split()[:3]): " ".join(line.split()[3:])
+        for line in done.out.splitlines()
+        if "toy-" in line
+    }
     assert rows == {
         ("toy/exit", "toy-cells", "toy-cu"): "run in this Python",
         ("framed/one", "toy-cells", "toy-cu"): "run in environment framed (to be created)",

@@ -81,7 +81,7 @@ def test_same_command_after_a_power_cut_does_only_what_was_not_finished(tmp_path
     home, log = tmp_path / "home", tmp_path / "log"
     models = "toy/good,toy/raises,toy/chatty"
     command = ("compare", "-m", models, *ON_TOYS, "-f", "csv")
-    with harness.started(*command, home=home, ZOO_TOYS_LOG=str(log), ZOO_TOYS_SLEEP="1") as process:
+    with harness.started(*command, home=home, ZOO_TOYS_LOG=str(log), ZOO_TOYS_SLEEP="0.7") as process:
         # In turn: good, raises, chatty on copper, then on aluminium.
         harness.wait_until(lambda: len(stored(home)) >= 3, "three tasks are stored")
         worker = the_worker_of(process)

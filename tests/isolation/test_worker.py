@@ -139,7 +139,9 @@ def test_interpreter_that_does_not_exist_is_an_error_of_ours(tmp_path: Path) -> 
 
 def test_interpreter_that_cannot_start_shows_what_it_said(tmp_path: Path) -> None:
     broken = tmp_path / "python"
-    broken.write_text("#!/bin/sh\necho 'libpython3.11.so.1.0: cannot open shared object file' >&2\nexit 127\n")
+    broken.write_text(
+        "#!/bin/sh\necho 'libpython3.11.so.1.0: cannot open shared object file' >&2\nexit 127\n"
+    )
     broken.chmod(0o755)
     worker = Worker(launch_in(broken, {}), "broken")
     with pytest.raises(WorkerError, match="exit code 127") as caught:

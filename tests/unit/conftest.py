@@ -145,7 +145,7 @@ def python(tmp_path: Path) -> Callable[..., Any]:
         environ["MLPZOO_HOME"] = str(tmp_path / "home")
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(code)],
-            env=environ, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+            env=environ, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
@@ -214,7 +214,11 @@ class Shelf:
         }
 
     def use(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Make uv use it, and nothing that the machine's user has set up."""
+        """Make uv use it, and nothing that the machine's user has set up.
+
+        The search path is short: uv asks every Python on it what it is.
+        """
+        monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]))
         for name in list(os.environ):
             if name.startswith(("UV_", "PIP_", "MLPZOO_")):
                 monkeypatch.delenv(name)

@@ -35,7 +35,9 @@ def rattled(symbol: str = "Cu", seed: int = 0) -> Atoms:
     """A small periodic crystal with forces and a sheared cell."""
     atoms = bulk(symbol, cubic=True)
     atoms.rattle(0.1, seed=seed)
-    atoms.set_cell(atoms.cell[:] @ np.array([[1.0, 0.02, 0.0], [0.0, 1.01, 0.0], [0.0, 0.0, 1.0]]), scale_atoms=True)
+    atoms.set_cell(
+        atoms.cell[:] @ np.array([[1.0, 0.02, 0.0], [0.0, 1.01, 0.0], [0.0, 0.0, 1.0]]), scale_atoms=True
+    )
     return atoms
 
 
@@ -115,7 +117,9 @@ def test_each_structure_gets_its_own_numbers_in_any_order(remote: ZooCalculator,
     """rootstock 0.4 gave the second structure of the same size the energy of the first."""
     structures = [rattled("Cu"), rattled("Al"), rattled("Cu", seed=1), rattled("Cu"), mixed()]
     energies = [remote.get_property("energy", atoms) for atoms in structures]
-    assert energies == pytest.approx([here.get_property("energy", atoms) for atoms in structures], abs=TOLERANCE)
+    assert energies == pytest.approx(
+        [here.get_property("energy", atoms) for atoms in structures], abs=TOLERANCE
+    )
     assert len(set(energies)) == 4
 
 
@@ -197,7 +201,9 @@ def nan(known: Registry) -> Iterator[ZooCalculator]:
 def test_non_finite_result_keeps_its_error_type(known: Registry, nan: ZooCalculator, isolate: str) -> None:
     calculator = nan if isolate == "always" else mlpzoo.load("toy/nan", isolate="never", registry=known)
     for _ in range(2):  # an error is not cached as a result, and does not end the worker
-        with pytest.raises(BadNumberError, match="toy/nan returned a non-finite forces on atom 0 for 4 atoms") as caught:
+        with pytest.raises(
+            BadNumberError, match="toy/nan returned a non-finite forces on atom 0 for 4 atoms"
+        ) as caught:
             calculator.get_property("energy", rattled())
     assert "trained on" in caught.value.hint
     assert calculator.results == {}
@@ -242,7 +248,7 @@ def test_unknown_name_is_a_usage_error(known: Registry, name: str, message: str,
     assert hint in caught.value.hint
 
 
-FAR = '''
+FAR = """
 from mlpzoo import ModelCard, hookimpl
 
 class Backend:
@@ -257,7 +263,7 @@ class Backend:
 @hookimpl
 def mlpzoo_register_backends():
     return [Backend()]
-'''
+"""
 
 
 @pytest.fixture
@@ -311,8 +317,8 @@ def test_worker_ends_when_the_calculator_is_garbage(known: Registry) -> None:
 
 SCRIPT = """
 import mlpzoo
-from ase.build import bulk
-atoms = bulk("Cu")
+from ase import Atoms
+atoms = Atoms("Cu2", [(0, 0, 0), (0, 0, 2.5)])
 atoms.calc = mlpzoo.load("toy/chatty", isolate="always")
 energy = atoms.get_potential_energy()
 print(atoms.calc.inner._worker.pid, energy, flush=True)

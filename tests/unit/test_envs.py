@@ -27,7 +27,7 @@ from mlpzoo.uvtool import uv
 
 ROOT = Path(mlpzoo.__file__).resolve().parents[1]
 LOCK = "zz-alpha==1.0\nzz-beta==1.0\n"
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -425,7 +425,7 @@ class Gate:
             case "$*" in *"pip install"*)
                 touch '{self.reached}'
                 tries=0
-                while [ ! -e '{self.go}' ] && [ $tries -lt 600 ]; do sleep 0.1; tries=$((tries + 1)); done
+                while [ ! -e '{self.go}' ] && [ $tries -lt 2000 ]; do sleep 0.1; tries=$((tries + 1)); done
             esac
             '{uv_package.find_uv_bin()}' "$@"
             code=$?

@@ -21,7 +21,7 @@ from mlpzoo.registry import Registry
 from mlpzoo.results import Result
 from mlpzoo.store import Store
 
-CODE = '''
+CODE = """
 from pathlib import Path
 from mlpzoo import BenchmarkSpec, Case, DatasetSpec, ModelCard, Outcome, Quantity, hookimpl
 from mlpzoo.benchmarks import re_forces
@@ -64,7 +64,7 @@ def mlpzoo_register_benchmarks():
 @hookimpl
 def mlpzoo_register_datasets():
     return [DatasetSpec.from_directory({data!r})] if {data!r} else []
-'''
+"""
 KNOBS: dict[str, Any] = {
     "remark": "as it is",
     "requires": "()",
@@ -106,7 +106,9 @@ class Garden:
         assert not found.plugins[-1].problems
         return found
 
-    def plan(self, models: str = "grown/cu", *, knobs: Any = None, settings: Any = None, **options: Any) -> Plan:
+    def plan(
+        self, models: str = "grown/cu", *, knobs: Any = None, settings: Any = None, **options: Any
+    ) -> Plan:
         """The plan of some models on ``grown-cu``."""
         options = {"benchmarks": ("grown-cells",), "systems": ("grown-cu",), **options}
         request = Request(models=tuple(models.split(",")), settings=RunSettings(**settings or {}), **options)
@@ -246,9 +248,7 @@ def test_relative_and_absolute_path_of_weights_are_one_model(
 
 def on_data(garden: Garden, directory: Path) -> Task:
     """A task of ``re-forces`` on a data set."""
-    return garden.task(
-        "emt", knobs={"data": str(directory)}, benchmarks=("re-forces",), systems=("toy-cu",)
-    )
+    return garden.task("emt", knobs={"data": str(directory)}, benchmarks=("re-forces",), systems=("toy-cu",))
 
 
 def test_key_depends_on_the_data_and_not_on_where_it_lies(
@@ -486,4 +486,3 @@ def test_default_model_of_a_family_is_its_first_card(garden: Garden) -> None:
 
 def test_label_names_model_benchmark_and_case(garden: Garden) -> None:
     assert garden.task().label == "grown/cu · grown-cells · grown-cu"
-

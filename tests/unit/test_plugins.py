@@ -294,7 +294,7 @@ def listed(home: Path, *paths: Path) -> tuple[int, dict[str, dict[str, Any]]]:
     environ |= {"PYTHONPATH": os.pathsep.join(map(str, (*paths, ROOT))), "MLPZOO_HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-m", "mlpzoo", "plugins", "--json"],
-        env=environ, capture_output=True, text=True, check=False, timeout=60,
+        env=environ, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert not done.stderr
     rows = json.loads(done.stdout)

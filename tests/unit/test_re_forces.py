@@ -18,7 +18,12 @@ from mlpzoo.benchmarks import re_forces
 from mlpzoo.calculator import ZooCalculator
 from mlpzoo.data.spec import DatasetSpec
 from mlpzoo.errors import DataError
-from mlpzoo.metrics import ForceComparison, error_by_distance, magnitude_error_distribution, rare_event_metrics
+from mlpzoo.metrics import (
+    ForceComparison,
+    error_by_distance,
+    magnitude_error_distribution,
+    rare_event_metrics,
+)
 from mlpzoo.registry import Registry
 from mlpzoo.results import Result, decode, encode, unpack
 from mlpzoo.store import Store
@@ -87,7 +92,9 @@ def test_model_that_made_the_labels_has_no_error(outcome: Any) -> None:
 
 
 @pytest.mark.parametrize("card", ["near", "far"])
-def test_values_of_a_wrong_model_equal_independent_formulas(outcome: Any, frames: list[Any], card: str) -> None:
+def test_values_of_a_wrong_model_equal_independent_formulas(
+    outcome: Any, frames: list[Any], card: str
+) -> None:
     """Atom by atom in plain Python, straight from the file and the known noise."""
     squares: dict[str, list[float]] = {"all": [], "re": []}
     magnitudes: dict[str, list[float]] = {"all": [], "re": []}
@@ -108,7 +115,9 @@ def test_values_of_a_wrong_model_equal_independent_formulas(outcome: Any, frames
     mean_energy_error = sum(energy_errors) / len(energy_errors)
     expected = {
         "energy_offset": mean_energy_error,
-        "energy_rmse": math.sqrt(sum((e - mean_energy_error) ** 2 for e in energy_errors) / len(energy_errors)),
+        "energy_rmse": math.sqrt(
+            sum((e - mean_energy_error) ** 2 for e in energy_errors) / len(energy_errors)
+        ),
         "n_atoms": sum(len(atoms) for atoms in frames),
         "n_re_atoms": sum(int(atoms.arrays["re_mask"].sum()) for atoms in frames),
         "n_snapshots": len(frames),
@@ -264,7 +273,9 @@ def test_stored_result_holds_all_that_its_values_came_from(stored: dict[str, Res
 def test_curves_can_be_drawn_from_a_stored_result(stored: dict[str, Result], frames: list[Any]) -> None:
     found = rebuilt(stored["shifted/far"])
     assert len(magnitude_error_distribution(found).errors) == 10, "those of the RE atoms"
-    bins = error_by_distance(found, np.concatenate([atoms.arrays["r"] for atoms in frames]), [0.0, 0.1, 3.0, 6.0])
+    bins = error_by_distance(
+        found, np.concatenate([atoms.arrays["r"] for atoms in frames]), [0.0, 0.1, 3.0, 6.0]
+    )
     assert len(bins) == 3
     assert bins[0].n_atoms == 10, "the RE atoms are at distance 0"
 
@@ -306,7 +317,9 @@ def arrays_of(result: Result) -> dict[str, Any]:
 
 
 def test_difference_of_a_model_with_itself_is_exactly_zero(stored: dict[str, Result]) -> None:
-    found = re_forces.compare(arrays_of(stored["shifted/near"]), arrays_of(stored["shifted/near-twin"]), STANDARD)
+    found = re_forces.compare(
+        arrays_of(stored["shifted/near"]), arrays_of(stored["shifted/near-twin"]), STANDARD
+    )
     assert found["force_rmse_re"] == (0.0, 0.0)
     assert set(found.values()) == {(0.0, 0.0)}
 
@@ -315,13 +328,17 @@ def test_difference_has_the_sign_of_the_worse_model(stored: dict[str, Result]) -
     near, far = arrays_of(stored["shifted/near"]), arrays_of(stored["shifted/far"])
     low, high = re_forces.compare(far, near, STANDARD)["force_rmse_re"]
     assert 0.0 < low < high
-    difference = stored["shifted/far"].values["force_rmse_re"] - stored["shifted/near"].values["force_rmse_re"]
+    difference = (
+        stored["shifted/far"].values["force_rmse_re"] - stored["shifted/near"].values["force_rmse_re"]
+    )
     assert low < difference < high
     reverse = re_forces.compare(near, far, STANDARD)["force_rmse_re"]
     assert reverse == pytest.approx((-high, -low))
 
 
 def test_models_are_compared_only_in_what_both_have(stored: dict[str, Result]) -> None:
-    found = re_forces.compare(arrays_of(stored["shifted/near"]), arrays_of(stored["shifted/forces-only"]), STANDARD)
+    found = re_forces.compare(
+        arrays_of(stored["shifted/near"]), arrays_of(stored["shifted/forces-only"]), STANDARD
+    )
     assert "force_rmse_all" in found
     assert not any(name.startswith("energy") for name in found)

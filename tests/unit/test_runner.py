@@ -316,9 +316,7 @@ def test_closing_while_an_environment_is_made_starts_no_worker_afterwards(
 
     monkeypatch.setattr(api, "launch_for", slow)
     fake.answers["toy/hang"] = "wait"
-    seconds = stop_after(
-        toys, store, "toy/hang", lambda e: e.kind == "environment", timeout_s=10.0
-    )
+    seconds = stop_after(toys, store, "toy/hang", lambda e: e.kind == "environment", timeout_s=10.0)
     assert seconds < 8.0, "closing waited for the task to run into its time limit"
     assert all(not worker.asked for worker in fake.made)
 
@@ -348,7 +346,7 @@ def test_defect_of_ours_in_a_group_is_not_swallowed(
 
 # -- in this process ---------------------------------------------------------------------------------
 
-PLUGIN = '''
+PLUGIN = """
 import numpy as np
 from mlpzoo import BenchmarkSpec, Case, ModelCard, Outcome, Quantity, hookimpl
 
@@ -360,7 +358,7 @@ def mlpzoo_register_benchmarks():
     return [BenchmarkSpec(name="odd", version=1, title="Odd", run=run,
                           quantities=(Quantity(name="e", unit="eV", title="E"),),
                           cases=lambda _: [Case(name="odd-cu", system="odd", elements=("Cu",))])]
-'''
+"""
 
 
 @pytest.fixture

@@ -20,7 +20,9 @@ BEST, TIE = Mark(best=True), Mark(tie=True)
 
 def task(model: str, *, floor: str = "", case: Case = CASE) -> Task:
     """A task as planning makes it."""
-    card = ModelCard(name=model, family="f", elements=(), properties=("energy",), level_of_theory=f"level of {model}")
+    card = ModelCard(
+        name=model, family="f", elements=(), properties=("energy",), level_of_theory=f"level of {model}"
+    )
     return Task(
         title=model,
         benchmark=benchmark(),
@@ -110,9 +112,7 @@ def test_interval_that_ends_at_zero_is_a_tie() -> None:
 
 def test_unpaired_intervals_make_no_tie() -> None:
     """The rows' own intervals (value ± 0.1) overlap; every sample says that b is worse."""
-    marks = table(
-        ok("a", rmse=1.00, samples=[0.5, 1.5]), ok("b", rmse=1.05, samples=[0.55, 1.55])
-    ).marks
+    marks = table(ok("a", rmse=1.00, samples=[0.5, 1.5]), ok("b", rmse=1.05, samples=[0.55, 1.55])).marks
     assert ("b", "rmse") not in marks
 
 

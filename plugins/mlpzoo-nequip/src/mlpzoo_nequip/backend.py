@@ -1,0 +1,84 @@
+"""The `nequip` family: cards, and ASE calculators of weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from mlpzoo.errors import ModelError
+from mlpzoo.models import ModelCard
+from mlpzoo_nequip import weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase.calculators.calculator import Calculator
+
+    from mlpzoo.models import ModelSpec
+
+HERE: Final = Path(__file__).resolve().parent
+PROPERTIES: Final = ("energy", "forces", "stress")
+
+
+class NequIPBackend:
+    """The `nequip` family."""
+
+    family: Final = "nequip"
+    requires: Final = ("nequip", "torch")
+
+    @property
+    def lock_file(self) -> Path:
+        """Inside the package when installed from a wheel, at the top of the plugin's tree otherwise."""
+        packaged = HERE / "requirements.lock"
+        return packaged if packaged.exists() else HERE.parents[1] / "requirements.lock"
+
+    def cards(self) -> Sequence[ModelCard]:
+        """The models of `cards.toml`; the first is the default."""
+        text = (HERE / "cards.toml").read_bytes()
+        return msgspec.toml.decode(text, type=dict[str, tuple[ModelCard, ...]])["card"]
+
+    def calculator(self, spec: ModelSpec) -> Calculator:
+        """An ASE calculator of the weights at `spec.path`.
+
+        Raises:
+            ModelError: The file is missing, is no model of this version of NequIP, or cannot compute in the
+                precision that was asked for.
+        """
+        loaded = weights.load(spec)
+        if loaded.dtype != spec.dtype:
+            raise ModelError(
+                f"{spec.name}: the precision of {spec.path} is fixed to {loaded.dtype}, not {spec.dtype}",
+                hint=f"ask for dtype {loaded.dtype}, or give the checkpoint that the file was made from",
+            )
+        with weights.process_kept_as_it_was():
+            from nequip.integrations.ase import NequIPCalculator
+            from nequip.integrations.utils import basic_transforms
+
+            class Float64Calculator(NequIPCalculator):  # type: ignore[misc]  # nequip is not typed
+                """NequIP prepares its input in torch's default precision, and counts on float64."""
+
+                def calculate(self, *args: Any, **kwargs: Any) -> None:
+                    with weights.float64_is_default():
+                        super().calculate(*args, **kwargs)
+
+            species = {name: name for name in loaded.elements}
+            transforms = basic_transforms(loaded.metadata, loaded.cutoff_ang, list(species), species)
+            calculator: Calculator = Float64Calculator(loaded.model, spec.device, transforms=transforms)
+        return calculator
+
+    def describe(self, spec: ModelSpec) -> ModelCard:
+        """The card of the user's own weights, as far as the file tells it: elements and cutoff.
+
+        Raises:
+            ModelError: The file is missing, or is no model of this version of NequIP.
+        """
+        loaded = weights.load(spec)
+        return ModelCard(
+            name=spec.name,
+            family=self.family,
+            elements=loaded.elements,
+            properties=PROPERTIES,
+            cutoff_ang=loaded.cutoff_ang,
+        )
