@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mlpzoo_mace
 import msgspec
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.eos import EquationOfState
 from ase.units import GPa
-from mlpzoo_mace.backend import HERE, UNSAFE_LOAD, MaceBackend, _process_kept_as_it_was
+from mlpzoo_mace.backend import UNSAFE_LOAD, MaceBackend, _process_kept_as_it_was
 
 from mlpzoo.calculator import build
 from mlpzoo.errors import ModelError, UnsupportedElementError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from mlpzoo.testing import Evaluation
 
+HERE = Path(mlpzoo_mace.__file__).parent
 WEIGHTS = HERE / "models" / "si-small.model"
 CARD = MaceBackend().cards()[0]
 

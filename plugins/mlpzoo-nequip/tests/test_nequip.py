@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mlpzoo_nequip
 import msgspec
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.eos import EquationOfState
 from ase.units import GPa
-from mlpzoo_nequip.backend import HERE, NequIPBackend
+from mlpzoo_nequip.backend import NequIPBackend
 
 from mlpzoo.calculator import build
 from mlpzoo.errors import ModelError, UnsupportedElementError
@@ -26,6 +27,7 @@ from mlpzoo.lockfile import read_lock
 from mlpzoo.models import DType, ModelCard, ModelSpec
 from mlpzoo.registry import file_sha256
 
+HERE = Path(mlpzoo_nequip.__file__).parent
 WEIGHTS = HERE / "models" / "si-small.ckpt"
 CARD = NequIPBackend().cards()[0]
 

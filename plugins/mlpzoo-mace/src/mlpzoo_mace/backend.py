@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
-import msgspec
-
 from mlpzoo.errors import ModelError
 from mlpzoo.models import ModelCard
+from mlpzoo.plugin_files import cards_beside, lock_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from mlpzoo.models import ModelSpec
 
-HERE: Final = Path(__file__).resolve().parent
 UNSAFE_LOAD: Final = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
@@ -33,17 +31,11 @@ class MaceBackend:
 
     family: Final = "mace"
     requires: Final = ("mace", "torch")
-
-    @property
-    def lock_file(self) -> Path:
-        """Inside the package when installed from a wheel, at the top of the plugin's tree otherwise."""
-        packaged = HERE / "requirements.lock"
-        return packaged if packaged.exists() else HERE.parents[1] / "requirements.lock"
+    lock_file: Final = lock_beside(__file__)
 
     def cards(self) -> Sequence[ModelCard]:
-        """The models of ``cards.toml``; the first is the default."""
-        text = (HERE / "cards.toml").read_bytes()
-        return msgspec.toml.decode(text, type=dict[str, tuple[ModelCard, ...]])["card"]
+        """The models of `cards.toml`; the first is the default."""
+        return cards_beside(__file__)
 
     def calculator(self, spec: ModelSpec) -> Calculator:
         """An ASE calculator of the weights at ``spec.path``.

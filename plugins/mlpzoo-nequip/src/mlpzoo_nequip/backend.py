@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
 
 from mlpzoo.errors import ModelError
 from mlpzoo.models import ModelCard
+from mlpzoo.plugin_files import cards_beside, lock_beside
 from mlpzoo_nequip import weights
 
 if TYPE_CHECKING:
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 
     from mlpzoo.models import ModelSpec
 
-HERE: Final = Path(__file__).resolve().parent
 PROPERTIES: Final = ("energy", "forces", "stress")
 
 
@@ -27,17 +24,11 @@ class NequIPBackend:
 
     family: Final = "nequip"
     requires: Final = ("nequip", "torch")
-
-    @property
-    def lock_file(self) -> Path:
-        """Inside the package when installed from a wheel, at the top of the plugin's tree otherwise."""
-        packaged = HERE / "requirements.lock"
-        return packaged if packaged.exists() else HERE.parents[1] / "requirements.lock"
+    lock_file: Final = lock_beside(__file__)
 
     def cards(self) -> Sequence[ModelCard]:
         """The models of `cards.toml`; the first is the default."""
-        text = (HERE / "cards.toml").read_bytes()
-        return msgspec.toml.decode(text, type=dict[str, tuple[ModelCard, ...]])["card"]
+        return cards_beside(__file__)
 
     def calculator(self, spec: ModelSpec) -> Calculator:
         """An ASE calculator of the weights at `spec.path`.
