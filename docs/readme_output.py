@@ -84,7 +84,8 @@ def main() -> None:
         def anew(match: re.Match[str]) -> str:
             if match["needs"] and not options.environments:
                 return match[0]
-            return match[0].replace(match["text"], run(match["command"]))
+            head = match[0][: match.start("text") - match.start()]
+            return f"{head}{run(match['command'])}```"
 
         README.write_text(BLOCK.sub(anew, text), encoding="utf-8")
         return

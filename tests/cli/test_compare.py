@@ -76,6 +76,15 @@ def test_output_goes_to_the_file_and_not_to_the_terminal(cached: Cached, tmp_pat
     assert "toy/good" in shown.out
 
 
+def test_figures_are_drawn_from_stored_results(cached: Cached, tmp_path: Path) -> None:
+    done = cached("--figures", str(tmp_path / "figures"))
+    assert done.code == 0
+    (figure,) = (tmp_path / "figures").iterdir()
+    assert figure.name == "re-forces-toy-cu.png"
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert done.err == f"drew {figure}\n"
+
+
 def test_output_that_cannot_be_written_is_an_error_of_two_lines_before_anything_runs(
     zoo: Zoo, tmp_path: Path
 ) -> None:

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from unittest.mock import patch
 
-from ase.data import atomic_numbers
-
 from mlpzoo.errors import ModelError
 
 if TYPE_CHECKING:
@@ -61,6 +59,8 @@ def load(spec: ModelSpec) -> Loaded:
                 hint=f"give a checkpoint of nequip 0.19, a package (*{PACKAGE}) or a compiled model"
                 f" (*{COMPILED}, for this device)",
             ) from error
+    from ase.data import atomic_numbers  # not at the top: listing models imports this module
+
     names = metadata["type_names"]
     elements = tuple(names.split() if isinstance(names, str) else names)
     unknown = [name for name in elements if name not in atomic_numbers]
