@@ -37,10 +37,14 @@ def check_model(
         registry: Instead of the installed plugins'.
 
     Raises:
-        UsageError: There is no such model.
+        UsageError: There is no such model or check.
         EnvError: Its environment cannot be made.
         WorkerError: The worker died or was too slow.
     """
+    if names:
+        from mlpzoo.testing.kit import chosen
+
+        chosen(names)  # a wrong name stops here, before an environment is made
     registry = registry or default_registry()
     spec = registry.resolve(model, device=device, dtype=dtype)
     family = spec.name.partition("/")[0].partition(":")[0]

@@ -46,11 +46,20 @@ def run_checks(subject: Subject, names: Sequence[str] | None = None) -> Iterator
     Raises:
         UsageError: A name is not known.
     """
+    return _run(subject, chosen(names or ()))
+
+
+def chosen(names: Sequence[str]) -> list[Check]:
+    """The checks of these names, in their order; all if none is named.
+
+    Raises:
+        UsageError: A name is not known.
+    """
     by_name = {check.name: check for check in CHECKS}
-    unknown = [name for name in names or () if name not in by_name]
+    unknown = [name for name in names if name not in by_name]
     if unknown:
         raise UsageError(f"unknown check '{unknown[0]}'", hint=f"choose of {', '.join(by_name)}")
-    return _run(subject, [by_name[name] for name in names] if names else list(CHECKS))
+    return [by_name[name] for name in names] or list(CHECKS)
 
 
 def _run(subject: Subject, checks: Sequence[Check]) -> Iterator[CheckResult]:

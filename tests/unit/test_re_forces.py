@@ -273,9 +273,9 @@ def test_stored_result_holds_all_that_its_values_came_from(stored: dict[str, Res
 def test_curves_can_be_drawn_from_a_stored_result(stored: dict[str, Result], frames: list[Any]) -> None:
     found = rebuilt(stored["shifted/far"])
     assert len(magnitude_error_distribution(found).errors) == 10, "those of the RE atoms"
-    bins = error_by_distance(
-        found, np.concatenate([atoms.arrays["r"] for atoms in frames]), [0.0, 0.1, 3.0, 6.0]
-    )
+    distances = unpack(stored["shifted/far"].arrays["r"])
+    np.testing.assert_allclose(distances, np.concatenate([atoms.arrays["r"] for atoms in frames]), atol=1e-6)
+    bins = error_by_distance(found, distances, [0.0, 0.1, 3.0, 6.0])
     assert len(bins) == 3
     assert bins[0].n_atoms == 10, "the RE atoms are at distance 0"
 
