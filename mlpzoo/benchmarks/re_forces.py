@@ -148,10 +148,13 @@ def _outcome(comparison: ForceComparison, distances: Any, settings: RunSettings)
     if comparison.predicted_energies is not None:
         arrays["energies"] = comparison.predicted_energies
         arrays["reference_energies"] = comparison.reference_energies
+    values = rare_event_metrics(comparison)
+    undefined = int(values["n_undefined_angles_re"])
     return Outcome(
-        values=rare_event_metrics(comparison),
+        values=values,
         interval={k: (i.low, i.high) for k, i in drawn.intervals().items()},
         arrays=arrays,
+        message=f"{undefined} RE atoms without a force have no angle: left out of δθ" if undefined else "",
     )
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @click.option("--only", default="", help="Comma-separated names of checks.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
-@click.option("--timeout", "timeout_s", type=float, default=1800.0, show_default=True, help="Seconds per model.")  # noqa: E501
+@click.option(
+    "--timeout", "timeout_s", type=float, default=1800.0, show_default=True, help="Seconds per model."
+)
 def check(models: tuple[str, ...], only: str, *, everything: bool, **options: Any) -> None:
     r"""Run the conformance kit on MODELS, each in its own environment.
 

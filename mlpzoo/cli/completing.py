@@ -19,9 +19,7 @@ Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem
 def names(of: Callable[[Registry], Iterable[str]], *, commas: bool = True) -> Completer:
     """A completer for one name or a comma-separated list of names."""
 
-    def complete(
-        ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         del ctx, param
         from click.shell_completion import CompletionItem
 

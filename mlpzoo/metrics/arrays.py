@@ -74,9 +74,7 @@ def _one_dimensional(
     return array
 
 
-def _require_shape(
-    array: npt.NDArray[np.generic], name: str, shape: tuple[int | None, ...]
-) -> None:
+def _require_shape(array: npt.NDArray[np.generic], name: str, shape: tuple[int | None, ...]) -> None:
     fits = array.ndim == len(shape) and all(
         want is None or have == want for have, want in zip(array.shape, shape, strict=True)
     )

@@ -93,9 +93,7 @@ class Bootstrap:
         return {name: interval for name, interval in found.items() if interval.low < interval.high}
 
 
-def resample(
-    comparison: ForceComparison, *, n_resamples: int = N_RESAMPLES, seed: int = 0
-) -> Bootstrap:
+def resample(comparison: ForceComparison, *, n_resamples: int = N_RESAMPLES, seed: int = 0) -> Bootstrap:
     """Resample the snapshots of a comparison.
 
     The draws depend on the number of snapshots, `n_resamples` and `seed` alone: all models of a

@@ -114,9 +114,7 @@ def error_by_distance(
     for i in range(n_bins):
         inside = index == i
         if inside.any():
-            rmse = component_rmse(
-                comparison.reference_forces[inside], comparison.predicted_forces[inside]
-            )
+            rmse = component_rmse(comparison.reference_forces[inside], comparison.predicted_forces[inside])
             low, high = float(borders[i]), float(borders[i + 1])
             count = int(np.count_nonzero(inside))
             bins.append(DistanceBin(low=low, high=high, n_atoms=count, force_rmse=rmse))

@@ -72,9 +72,7 @@ def direction_error(reference: npt.ArrayLike, predicted: npt.ArrayLike) -> Direc
     reference, predicted = _force_pair(reference, predicted)
     reference_norm = np.linalg.norm(reference, axis=1)
     predicted_norm = np.linalg.norm(predicted, axis=1)
-    defined: BoolArray = (
-        np.minimum(reference_norm, predicted_norm) >= SMALLEST_DIRECTED_FORCE_EV_PER_ANG
-    )
+    defined: BoolArray = np.minimum(reference_norm, predicted_norm) >= SMALLEST_DIRECTED_FORCE_EV_PER_ANG
     u = reference[defined] / reference_norm[defined, None]
     v = predicted[defined] / predicted_norm[defined, None]
     sine = np.linalg.norm(np.cross(v, u), axis=1)
@@ -131,8 +129,6 @@ def _components(reference: npt.ArrayLike, predicted: npt.ArrayLike) -> FloatArra
     return predicted - reference
 
 
-def _force_pair(
-    reference: npt.ArrayLike, predicted: npt.ArrayLike
-) -> tuple[FloatArray, FloatArray]:
+def _force_pair(reference: npt.ArrayLike, predicted: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     checked = finite_array(reference, "reference forces", (None, 3))
     return checked, finite_array(predicted, "predicted forces", (len(checked), 3))

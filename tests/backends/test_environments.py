@@ -150,7 +150,7 @@ def test_plugin_passes_its_own_tests_where_its_framework_is(main_job, home, fami
         patch.setenv("MLPZOO_HOME", str(home))
         python = envs.find(envs.spec_for(family, entry.item.lock_file)).python
         uv("pip", "install", "--python", str(python), "--target", str(tmp_path), "--no-deps",
-                *(f"{name}=={version(name)}" for name in ("pytest", "pluggy", "iniconfig", "packaging", "pygments")))  # fmt: skip  # noqa: E501
+                *(f"{name}=={version(name)}" for name in ("pytest", "pluggy", "iniconfig", "packaging", "pygments")))  # fmt: skip
     directory = ROOT / "plugins" / f"mlpzoo-{family}"
     path = os.pathsep.join([str(ROOT), str(directory / "src"), str(tmp_path)])
     done = subprocess.run(

@@ -7,6 +7,7 @@ import pytest
 
 from mlpzoo.benchmarks import re_forces
 from mlpzoo.errors import UsageError
+from mlpzoo.metrics import ForceComparison
 from mlpzoo.render import write_figures
 from mlpzoo.results import Result, pack
 from mlpzoo.table import Comparison, Table
@@ -32,7 +33,9 @@ def stored(model, noise, *, is_floor=False):
 
 def comparison(*rows, floors=()):
     case = re_forces.Case(name="si-vacancy", system="si", elements=("Si",))
-    table = Table(benchmark=re_forces.SPEC, case=case, settings=re_forces.RunSettings(), rows=rows, floors=floors)
+    table = Table(
+        benchmark=re_forces.SPEC, case=case, settings=re_forces.RunSettings(), rows=rows, floors=floors
+    )
     return Comparison(tables=(table,))
 
 
@@ -57,3 +60,17 @@ def test_nothing_to_draw_is_an_error(tmp_path):
     )
     with pytest.raises(UsageError, match="nothing to draw"):
         write_figures(comparison(failed), tmp_path)
+
+
+def test_atoms_without_an_angle_are_left_out_and_counted_in_a_note():
+    forces = np.random.default_rng(2).normal(size=(2, 4, 3))
+    predicted = forces.copy()
+    predicted[0, 0] = 0.0
+    masks = np.zeros((2, 4), dtype=bool)
+    masks[:, :2] = True
+    comparison = ForceComparison.from_snapshots(
+        reference_forces=list(forces), predicted_forces=list(predicted), re_masks=list(masks)
+    )
+    outcome = re_forces._outcome(comparison, np.zeros(8), re_forces.RunSettings())
+    assert outcome.values["n_undefined_angles_re"] == 1.0
+    assert outcome.message.startswith("1 RE atoms without a force")

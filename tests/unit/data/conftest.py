@@ -143,7 +143,7 @@ MakePublic = Callable[[dict[str, bytes]], PublicSet]
 
 
 @pytest.fixture
-def make_public(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> MakePublic:  # noqa: ARG001
+def make_public(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path) -> MakePublic:
     """Put files into a mirror and offer them as the public set ``fake-si``, pinned to their hashes."""
 
     def make(content: dict[str, bytes]) -> PublicSet:

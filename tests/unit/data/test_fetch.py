@@ -414,7 +414,7 @@ def test_a_prefix_stands_for_all_its_sets() -> None:
     assert names_of("liu2023-si-vacancy") == ("liu2023-si-vacancy",)
 
 
-def test_an_unknown_name_gets_the_nearest(home: Path) -> None:  # noqa: ARG001
+def test_an_unknown_name_gets_the_nearest(home: Path) -> None:
     for function in (fetch, names_of):
         with pytest.raises(DataError, match="no public data set 'mlearn-sj'") as caught:
             function("mlearn-sj")

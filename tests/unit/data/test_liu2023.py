@@ -92,7 +92,7 @@ def test_a_structure_with_two_labels_is_refused(make_public: MakePublic) -> None
 
 
 @pytest.fixture(params=["vacancy", "interstitial"])
-def published(request: pytest.FixtureRequest, real_mirror: Path, home: Path) -> Dataset:  # noqa: ARG001
+def published(request: pytest.FixtureRequest, real_mirror: Path, home: Path) -> Dataset:
     return load_dataset(fetch(f"liu2023-si-{request.param}"))
 
 
@@ -141,7 +141,7 @@ def test_published_forces_belong_to_the_structures(published: Dataset) -> None:
             assert np.corrcoef(*pair)[0, 1] > 0.97
 
 
-def test_the_coarsest_mesh_against_the_finest(real_mirror: Path, home: Path) -> None:  # noqa: ARG001
+def test_the_coarsest_mesh_against_the_finest(real_mirror: Path, home: Path) -> None:
     """K1 against K4 on the interstitial set: figures found independently, by the project's design."""
     dataset = load_dataset(fetch("liu2023-si-interstitial"))
     assert dataset.re_mask is not None
@@ -164,8 +164,8 @@ def _errors(
 
 @pytest.mark.parametrize("name", ["vacancy", "interstitial"])
 def test_the_training_sets_hold_energies_and_forces(
-    real_mirror: Path,  # noqa: ARG001
-    home: Path,  # noqa: ARG001
+    real_mirror: Path,
+    home: Path,
     name: str,
 ) -> None:
     dataset = load_dataset(fetch(f"liu2023-si-{name}-training"))

@@ -99,7 +99,7 @@ def test_unexpected_content_is_refused(
 
 
 @pytest.fixture
-def published(real_mirror: Path, home: Path) -> Dataset:  # noqa: ARG001
+def published(real_mirror: Path, home: Path) -> Dataset:
     return load_dataset(fetch("mlearn-si"))
 
 
@@ -120,7 +120,9 @@ def test_shears_are_read_in_the_order_of_their_group(tmp_path: Path) -> None:
     np.testing.assert_allclose(kbar[1], [10, 20, 30, 60, 50, 40])
 
 
-def test_shears_of_hot_cells_are_in_the_order_that_a_classical_potential_agrees_with(published: Dataset) -> None:
+def test_shears_of_hot_cells_are_in_the_order_that_a_classical_potential_agrees_with(
+    published: Dataset,
+) -> None:
     """Which shear is which cannot depend on the potential: Tersoff's must correlate with DFT's, each with its own."""
     from mlpzoo.api import load
 

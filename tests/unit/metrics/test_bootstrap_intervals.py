@@ -165,9 +165,7 @@ def test_resamples_without_a_rare_event_atom_are_left_out(make_comparison: Make)
     assert intervals["force_rmse_all"].n_resamples == 2000
 
 
-def test_one_snapshot_gives_a_value_and_no_interval(
-    make_comparison: Make, take_snapshots: Take
-) -> None:
+def test_one_snapshot_gives_a_value_and_no_interval(make_comparison: Make, take_snapshots: Take) -> None:
     comparison = make_comparison(6)
     mask = comparison.snapshot == 1
     single_re = ForceComparison(

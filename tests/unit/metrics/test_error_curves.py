@@ -45,9 +45,7 @@ def test_distribution_rises_to_hundred_percent(make_comparison: Make) -> None:
     ):
         assert np.all(np.diff(distribution.errors) >= 0)
         assert np.all(distribution.errors >= 0)
-        np.testing.assert_allclose(
-            distribution.percent, distribution.percent_at_most(distribution.errors)
-        )
+        np.testing.assert_allclose(distribution.percent, distribution.percent_at_most(distribution.errors))
         assert distribution.percent[-1] == 100.0
         assert distribution.percent_at_most(-1.0) == 0.0
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _fields(**changed: Any) -> dict[str, Any]:  # noqa: ANN401
+def _fields(**changed: Any) -> dict[str, Any]:
     fields = {
         "reference_forces": np.ones((5, 3)),
         "predicted_forces": np.zeros((5, 3)),
@@ -26,7 +26,7 @@ def _fields(**changed: Any) -> dict[str, Any]:  # noqa: ANN401
     return fields | changed
 
 
-def _with(values: object, index: object, value: float) -> Any:  # noqa: ANN401
+def _with(values: object, index: object, value: float) -> Any:
     array = np.array(values, dtype=float)
     array[index] = value  # type: ignore[call-overload]
     return array

@@ -129,9 +129,7 @@ def test_order_of_snapshots_does_not_matter(
 
 
 @given(seed=SEEDS)
-def test_rotation_changes_nothing_but_the_absolute_components(
-    make_comparison: Make, seed: int
-) -> None:
+def test_rotation_changes_nothing_but_the_absolute_components(make_comparison: Make, seed: int) -> None:
     comparison = make_comparison(seed)
     turn, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))
     turned = rare_event_metrics(
@@ -166,9 +164,7 @@ def test_forces_in_another_unit_scale_the_errors_and_not_the_angles(
 
 
 @given(seed=SEEDS)
-def test_exchanging_model_and_reference_only_reverses_the_offset(
-    make_comparison: Make, seed: int
-) -> None:
+def test_exchanging_model_and_reference_only_reverses_the_offset(make_comparison: Make, seed: int) -> None:
     comparison = make_comparison(seed)
     exchanged = rare_event_metrics(
         _changed(
@@ -285,6 +281,6 @@ def test_no_value_is_nan(make_comparison: Make) -> None:
     assert all(math.isfinite(v) for v in rare_event_metrics(make_comparison(10)).values())
 
 
-def _changed(comparison: ForceComparison, **fields: Any) -> ForceComparison:  # noqa: ANN401
+def _changed(comparison: ForceComparison, **fields: Any) -> ForceComparison:
     names = ForceComparison.__dataclass_fields__
     return ForceComparison(**({name: getattr(comparison, name) for name in names} | fields))
