@@ -9,7 +9,6 @@ other.
 from __future__ import annotations
 
 import contextlib
-import csv
 import fcntl
 import hashlib
 import os
@@ -27,9 +26,9 @@ from typing import Final
 import msgspec
 
 from mlpzoo import paths
-from mlpzoo.errors import EnvError
+from mlpzoo.installing import install_variants, replace_damaged
 from mlpzoo.lockfile import LockFile, read_lock
-from mlpzoo.uvtool import ProgressFn, has_nvidia_gpu, uv
+from mlpzoo.uvtool import ProgressFn, uv
 
 MARKER: Final = "mlpzoo-env.json"
 
@@ -201,11 +200,11 @@ def _create(spec: EnvSpec, progress: ProgressFn, run: Callable[..., str]) -> Non
     progress(f"step 1 of 4: creating it with Python {spec.python or platform.python_version()}")
     run("venv", "--no-project", "--python", python, str(target))
     installer = ("pip", "install", "--python", str(target / "bin" / "python"))
-    _install_variants(spec, installer, progress, run)
+    install_variants(spec.name, spec.lock.variants, spec.torch, spec.lock.path, installer, progress, run)
     progress(f"step 3 of 4: installing the {len(spec.lock.packages)} packages of the lock")
     run(*installer, "--no-deps", "-r", str(spec.lock.path), on_line=progress)
     progress("step 4 of 4: checking and recording what was installed")
-    _replace_damaged(target, installer, progress, run)
+    replace_damaged(target, installer, progress, run)
     files = {
         os.path.relpath(os.path.join(folder, name), target): os.path.getsize(os.path.join(folder, name))  # noqa: PTH118,PTH202
         for folder, _, names in os.walk(target)
@@ -226,74 +225,6 @@ def _create(spec: EnvSpec, progress: ProgressFn, run: Callable[..., str]) -> Non
     temporary = target / f"{MARKER}.part"
     temporary.write_bytes(msgspec.json.encode(marker))
     temporary.rename(target / MARKER)
-
-
-def _replace_damaged(
-    target: Path, installer: tuple[str, ...], progress: ProgressFn, run: Callable[..., str]
-) -> None:
-    """Install anew what does not have the size that its wheel recorded.
-
-    uv links files from its cache: whoever truncates one in an environment truncates the cache's copy too,
-    and the next environment gets it.
-    """
-    damaged = _damaged(target)
-    if not damaged:
-        return
-    progress(f"replacing damaged copies in uv's cache: {', '.join(damaged)}")
-    run("cache", "clean", *(name.partition("==")[0] for name in damaged))
-    run(*installer, "--reinstall", "--no-deps", *damaged, on_line=progress)
-    if _damaged(target):  # some wheels record a wrong size; pip and uv install them all the same
-        progress(f"taken as they are, though their wheels record other sizes: {', '.join(_damaged(target))}")
-
-
-def _damaged(target: Path) -> list[str]:
-    """``name==version`` of every installed package with a file that is missing or has another size."""
-    found = []
-    for record in target.glob("lib/python*/site-packages/*.dist-info/RECORD"):
-        root = record.parent.parent
-        with record.open(encoding="utf-8", newline="") as stream:
-            rows = [row for row in csv.reader(stream) if len(row) == 3 and row[2]]  # noqa: PLR2004
-        try:
-            bad = any(os.stat(f"{root}/{name}").st_size != int(size) for name, _, size in rows)  # noqa: PTH116
-        except OSError:
-            bad = True
-        if bad:
-            name, _, version = record.parent.name.removesuffix(".dist-info").rpartition("-")
-            found.append(f"{name}=={version}")
-    return sorted(found)
-
-
-def _install_variants(
-    spec: EnvSpec, installer: tuple[str, ...], progress: ProgressFn, run: Callable[..., str]
-) -> None:
-    """Install what the lock leaves open (torch), in the build that fits this machine.
-
-    Tried in turn: a CPU build that the site's own index or wheel directory has, PyTorch's own index for the
-    wanted backend, the plain package.
-    """
-    for requirement in spec.lock.variants:
-        constraint = ("--constraint", str(spec.lock.path))
-        tries: list[tuple[str, tuple[str, ...]]] = []
-        wanted = spec.torch if spec.torch != "auto" else ("auto" if has_nvidia_gpu() else "cpu")
-        if wanted == "cpu" and platform.system() == "Linux":
-            pin, semicolon, marker = requirement.partition(" ;")
-            tries.append(("CPU build", (*installer, f"{pin}+cpu{semicolon}{marker}")))
-        if wanted != "index" and platform.system() == "Linux":
-            tries.append((f"{wanted} build", (*installer, requirement, "--torch-backend", wanted)))
-        tries.append(("default build", (*installer, requirement)))
-        problems = []
-        for title, command in tries:
-            progress(f"step 2 of 4: installing {requirement} ({title})")
-            try:
-                run(*command, *constraint, on_line=progress)
-                break
-            except EnvError as error:
-                problems.append(f"{title}: {error.message.splitlines()[-1]}")
-        else:
-            raise EnvError(
-                f"{requirement} could not be installed for '{spec.name}': {'; '.join(problems)}",
-                hint="check the network or the index; MLPZOO_TORCH=cpu|cu128|index chooses the build",
-            )
 
 
 def _python_version(directory: Path) -> str:

@@ -3,109 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mlpzoo import __version__, lockfile, plugins
-from mlpzoo.benchmark import BenchmarkSpec, Case, RunSettings
+from mlpzoo.benchmark import BenchmarkSpec, Case
 from mlpzoo.errors import UsageError
-from mlpzoo.registry import file_sha256
+from mlpzoo.hashing import file_sha256
 from mlpzoo.results import Provenance, Result
 from mlpzoo.store import Store, key_of
+from mlpzoo.tasks import Plan, Request, State, Task, result_of
 from mlpzoo.versions import framework_versions, python_version
 
 if TYPE_CHECKING:
-    from mlpzoo.models import DType, ModelSpec
+    from mlpzoo.models import ModelSpec
     from mlpzoo.registry import Registry
 
-State = Literal["cached", "unsupported", "run"]
-Place = Literal["this Python", "this process"] | str  # noqa: PYI051  (or "environment NAME")
 _CORE = ("benchmarks", "metrics", "physics", "data")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the user asked for, with the defaults of ``mlpzoo compare``.
-
-    Attributes:
-        models: Names or globs.
-        benchmarks: Names, or ``all``.
-        systems: Systems, cases, or globs of them.
-        settings: Profile and seed.
-        device: Device of every model.
-        dtype: Precision of every model.
-        isolate: Where tasks run; see ``mlpzoo compare --help``.
-        fresh: Do not use stored results.
-        jobs: Worker processes at a time.
-        threads: Threads per worker; 0: the cores divided by ``jobs``.
-        timeout_s: Time limit of one task.
-        memory_limit_gb: Data memory of one worker; 0 for no limit.
-    """
-
-    models: tuple[str, ...]
-    benchmarks: tuple[str, ...] = ("re-forces",)
-    systems: tuple[str, ...] = ("si",)
-    settings: RunSettings = field(default_factory=RunSettings)
-    device: str = "cpu"
-    dtype: DType = "float64"
-    isolate: Literal["auto", "always", "never"] = "auto"
-    fresh: bool = False
-    jobs: int = 1
-    threads: int = 0
-    timeout_s: float = 3600.0
-    memory_limit_gb: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One cell block of a table: one model (or one reference row) on one case.
-
-    Attributes:
-        title: Row title: the model's name, or what the reference row is.
-        key: Of the stored result.
-        state: ``cached``, ``unsupported`` or ``run``.
-        place: Where it would run.
-        result: The stored result if ``cached``, the reason if ``unsupported``.
-        floor: Name of the reference row; empty for a model.
-    """
-
-    title: str
-    benchmark: BenchmarkSpec
-    benchmark_module: str
-    case: Case
-    settings: RunSettings
-    key: str
-    state: State
-    place: str
-    model: ModelSpec | None = None
-    family: str = ""
-    plugin_module: str = ""
-    provenance: Provenance = field(default_factory=Provenance)
-    result: Result | None = None
-    floor: str = ""
-
-    @property
-    def label(self) -> str:
-        """``model · benchmark · case``."""
-        return f"{self.title} · {self.benchmark.name} · {self.case.name}"
-
-    @property
-    def store_name(self) -> str:
-        """What the file of its result is called."""
-        return f"{self.benchmark.name}-{self.case.name}-{self.settings.profile}-{self.title}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """All tasks, and the cases that cannot run yet."""
-
-    request: Request
-    tasks: tuple[Task, ...]
-    unavailable: tuple[Case, ...] = ()
 
 
 def plan(request: Request, registry: Registry, store: Store) -> Plan:
@@ -150,12 +67,6 @@ def _unknown_system(system: str, registry: Registry) -> UsageError:
         f"no benchmark has a case for system '{system}'",
         hint=f"{meant}known systems: {', '.join(registry.systems) or 'none'}; see 'mlpzoo systems'",
     )
-
-
-def names_in(text: str | Sequence[str]) -> tuple[str, ...]:
-    """``"a, b"`` to ``("a", "b")``; a sequence stays one."""
-    parts = text.split(",") if isinstance(text, str) else text
-    return tuple(part for part in (p.strip() for p in parts) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,21 +185,6 @@ class _Maker:
                 **more,
             }
         )
-
-
-def result_of(task: Task, status: Literal["unsupported", "failed"], message: str) -> Result:
-    """A result without values for a task."""
-    return Result(
-        model=task.title,
-        benchmark=task.benchmark.name,
-        version=task.benchmark.version,
-        case=task.case.name,
-        profile=task.settings.profile,
-        status=status,
-        message=message,
-        provenance=task.provenance,
-        is_floor=bool(task.floor),
-    )
 
 
 def _with(task: Task, state: State, result: Result) -> Task:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import hashlib
 import importlib.util
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -16,16 +14,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from mlpzoo import plugins as _plugins
 from mlpzoo.benchmark import BenchmarkSpec, Case
 from mlpzoo.errors import ModelError, PluginError, UsageError
+from mlpzoo.hashing import file_sha256
 from mlpzoo.models import Backend, DType, ModelCard, ModelName, ModelSpec
+from mlpzoo.validation import backend_problem, card_problem, dataset_problem, instance_problem
 
 if TYPE_CHECKING:
     from mlpzoo.data.dataset import DatasetSpec
     from mlpzoo.plugins import Plugin
 
 T = TypeVar("T")
-_SYMBOL = re.compile(r"[A-Z][a-z]?")
-_PROPERTIES = frozenset({"energy", "forces", "stress"})
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +44,11 @@ class Registry:
         self.plugins = tuple(plugins)
         self._unreadable: dict[str, str] = {}
         self.clashes: dict[tuple[str, str], tuple[Plugin, ...]] = {}
-        self._backends: dict[str, Entry[Backend]] = self._index("backend", "family", _backend_problem)
+        self._backends: dict[str, Entry[Backend]] = self._index("backend", "family", backend_problem)
         self._benchmarks: dict[str, Entry[BenchmarkSpec]] = self._index(
-            "benchmark", "name", _instance_problem(BenchmarkSpec)
+            "benchmark", "name", instance_problem(BenchmarkSpec)
         )
-        self._datasets: dict[str, Entry[DatasetSpec]] = self._index("dataset", "name", _dataset_problem)
+        self._datasets: dict[str, Entry[DatasetSpec]] = self._index("dataset", "name", dataset_problem)
 
     def _index(self, kind: str, attribute: str, problem: Callable[[Any], str]) -> dict[str, Entry[Any]]:
         claims: dict[str, list[Entry[Any]]] = {}
@@ -97,7 +94,7 @@ class Registry:
         for family, entry in sorted(self._backends.items()):
             try:
                 cards = list(entry.item.cards())
-                faults = [_card_problem(card, family) for card in cards]
+                faults = [card_problem(card, family) for card in cards]
             except (Exception, SystemExit) as error:  # noqa: BLE001  (a stranger's code)
                 fault = f"cards of '{family}' cannot be read: {type(error).__name__}: {error}"
                 self._unreadable[family] = fault
@@ -283,61 +280,6 @@ def _weights(card: ModelCard, directory: Path) -> Path:
             hint="reinstall the plugin",
         )
     return path
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 of a file, or of all files below a directory with their relative paths."""
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
-            digest.update(bytes.fromhex(file_sha256(file)))
-        return digest.hexdigest()
-    with path.open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _backend_problem(item: object) -> str:
-    """Why an object is no backend; empty if it is one."""
-    missing = [
-        name for name in ("family", "requires", "lock_file", "cards", "calculator") if not hasattr(item, name)
-    ]
-    if isinstance(item, type):
-        return f"{item.__name__} is a class: return an instance of it"
-    if missing:
-        return f"{type(item).__name__} lacks {', '.join(missing)}"
-    family = item.family  # type: ignore[attr-defined]
-    if not isinstance(family, str) or not _NAME.fullmatch(family):
-        return f"{type(item).__name__} has an invalid family name {family!r}: use [a-z0-9._-]"
-    if isinstance(item.requires, str):  # type: ignore[attr-defined]
-        return f"{family}: 'requires' must be a tuple of import names, not a string"
-    return ""
-
-
-def _card_problem(card: object, family: str) -> str:
-    if not isinstance(card, ModelCard):
-        return f"'{family}' returned a {type(card).__name__} instead of a ModelCard"
-    if card.family != family or not card.name.startswith(f"{family}/"):
-        return f"card '{card.name}' must be named '{family}/...' and have family '{family}'"
-    if isinstance(card.elements, str) or not all(_SYMBOL.fullmatch(e) for e in card.elements):
-        return f"card '{card.name}': elements must be a tuple of chemical symbols, got {card.elements!r}"
-    if isinstance(card.properties, str) or not card.properties or set(card.properties) - _PROPERTIES:
-        known = ", ".join(sorted(_PROPERTIES))
-        return f"card '{card.name}': properties must be a tuple of {known}, got {card.properties!r}"
-    return ""
-
-
-def _instance_problem(cls: type) -> Callable[[object], str]:
-    def problem(item: object) -> str:
-        return "" if isinstance(item, cls) else f"must be a {cls.__name__}, got {type(item).__name__}"
-
-    return problem
-
-
-def _dataset_problem(item: object) -> str:
-    return "" if hasattr(item, "name") and hasattr(item, "kind") else "must be a DatasetSpec"
 
 
 @cache

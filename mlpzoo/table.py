@@ -18,7 +18,7 @@ from mlpzoo.benchmark import BenchmarkSpec, Case, Quantity, RunSettings
 from mlpzoo.results import Result, unpack
 
 if TYPE_CHECKING:
-    from mlpzoo.planning import Plan
+    from mlpzoo.tasks import Plan
 
 SCHEMA = "mlpzoo.compare/1"
 

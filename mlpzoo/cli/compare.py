@@ -14,9 +14,9 @@ from mlpzoo.cli import completing
 from mlpzoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlpzoo.planning import Plan
     from mlpzoo.render import Format
     from mlpzoo.table import Comparison
+    from mlpzoo.tasks import Plan
 
 
 @click.command()
@@ -141,9 +141,10 @@ def compare(**options: Any) -> None:  # fmt: skip
 
     Exit code: 0; 1 if a task failed; 2 for wrong usage.
     """
-    from mlpzoo.planning import Request, names_in, plan
+    from mlpzoo.planning import plan
     from mlpzoo.registry import default_registry
     from mlpzoo.store import Store
+    from mlpzoo.tasks import Request, names_in
 
     form, output, figures = options.pop("form"), options.pop("output"), options.pop("figures")
     if output and not os.access(output.parent, os.W_OK):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from mlpzoo.planning import Task
-    from mlpzoo.runner import Event
+    from mlpzoo.groups import Event
+    from mlpzoo.tasks import Task
 
 _EVERY_S = 15.0
 

@@ -16,10 +16,11 @@ from mlpzoo import planning, plugins
 from mlpzoo.benchmark import RunSettings
 from mlpzoo.data.spec import DatasetSpec
 from mlpzoo.errors import ModelError, UsageError
-from mlpzoo.planning import Plan, Request, Task, plan
+from mlpzoo.planning import plan
 from mlpzoo.registry import Registry
 from mlpzoo.results import Result
 from mlpzoo.store import Store
+from mlpzoo.tasks import Plan, Request, Task
 
 CODE = """
 from pathlib import Path

@@ -11,7 +11,8 @@ import pytest
 
 from mlpzoo import plugins
 from mlpzoo.errors import ModelError, PluginError, UsageError
-from mlpzoo.registry import Registry, file_sha256
+from mlpzoo.hashing import file_sha256
+from mlpzoo.registry import Registry
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 Make = Callable[..., Registry]

@@ -18,8 +18,9 @@ import zoo_harness as harness
 import mlpzoo
 from mlpzoo import wire, workers
 from mlpzoo.errors import EnvError, UsageError, WorkerError
+from mlpzoo.groups import Event
 from mlpzoo.registry import Registry, default_registry
-from mlpzoo.runner import Event, run
+from mlpzoo.runner import run
 from mlpzoo.store import Store
 
 

@@ -11,9 +11,9 @@ from zoo_tables import CASE, benchmark, comparison, ok, table, without
 from mlpzoo import table as tables
 from mlpzoo.benchmark import Case, Quantity, RunSettings
 from mlpzoo.models import ModelCard, ModelSpec
-from mlpzoo.planning import Plan, Request, Task
 from mlpzoo.results import Provenance, Result
 from mlpzoo.table import Mark
+from mlpzoo.tasks import Plan, Request, Task
 
 BEST, TIE = Mark(best=True), Mark(tie=True)
 

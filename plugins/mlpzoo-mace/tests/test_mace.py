@@ -21,9 +21,9 @@ from mlpzoo_mace.backend import UNSAFE_LOAD, MaceBackend, _process_kept_as_it_wa
 
 from mlpzoo.calculator import build
 from mlpzoo.errors import ModelError, UnsupportedElementError
+from mlpzoo.hashing import file_sha256
 from mlpzoo.lockfile import read_lock
 from mlpzoo.models import DType, ModelCard, ModelSpec
-from mlpzoo.registry import file_sha256
 from mlpzoo.testing.golden import read_golden
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from mlpzoo_nequip.backend import NequIPBackend
 
 from mlpzoo.calculator import build
 from mlpzoo.errors import ModelError, UnsupportedElementError
+from mlpzoo.hashing import file_sha256
 from mlpzoo.lockfile import read_lock
 from mlpzoo.models import DType, ModelCard, ModelSpec
-from mlpzoo.registry import file_sha256
 
 HERE = Path(mlpzoo_nequip.__file__).parent
 WEIGHTS = HERE / "models" / "si-small.ckpt"
