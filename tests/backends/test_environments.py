@@ -156,7 +156,7 @@ def test_plugin_passes_its_own_tests_where_its_framework_is(main_job, home, fami
     done = subprocess.run(
         [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(directory),
          "-o", "markers=environments", str(directory / "tests" / f"test_{family}.py")],
-        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=FAR, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]

@@ -92,7 +92,8 @@ def test_numbers_are_those_of_mace_itself(monkeypatch: pytest.MonkeyPatch) -> No
         bare.calculate(atoms)
         calculator.calculate(atoms, ["energy", "forces", "stress"])
         for name in ("energy", "forces", "stress"):
-            np.testing.assert_array_equal(calculator.results[name], bare.results[name])
+            # several threads add in any order: a few units in the last place
+            np.testing.assert_allclose(calculator.results[name], bare.results[name], rtol=0, atol=1e-12)
 
 
 @needs_mace
