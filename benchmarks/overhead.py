@@ -109,6 +109,19 @@ def report(title: str, found: dict[str, float], base: str) -> None:
         print(f"  {name:22} {1e3 * seconds:9.3f} ms   {extra:+8.3f} ms   {percent:+8.2f} %")
 
 
+def transport(calculator: ZooCalculator, atoms: Atoms, rounds: int) -> None:
+    """What the way to the worker and back adds: each call's time here less its time there."""
+    call = force_call(calculator, atoms)
+    extra = []
+    for number in range(rounds + 3):
+        start = time.perf_counter()
+        call()
+        seconds = time.perf_counter() - start
+        if number > 2:  # noqa: PLR2004  (warm-up)
+            extra.append(seconds - calculator.inner.seconds_there)  # type: ignore[attr-defined]
+    print(f"  way to the worker and back        {1e3 * statistics.median(extra):+8.3f} ms")
+
+
 def inside(name: str, n_atoms: int, rounds: int) -> None:
     """Bare framework against ZooCalculator, in the Python that has the framework; prints JSON."""
     registry = default_registry() if not os.environ.get("OVERHEAD_PLUGIN") else Registry(
@@ -141,9 +154,8 @@ def real(family: str, rounds: int) -> None:
         command += ["--atoms", str(n_atoms), "--rounds", str(rounds)]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)  # noqa: S603
         found = json.loads(done.stdout.splitlines()[-1])
-        remote = load(family, isolate="always")
-        found.update(medians({"mlpzoo, worker": force_call(remote, structure("Si", n_atoms))}, rounds))
         report(f"{name}, {n_atoms} atoms", found, "bare framework")
+        transport(load(family, isolate="always"), structure("Si", n_atoms), rounds)
 
 
 def main() -> None:
@@ -169,6 +181,7 @@ def main() -> None:
             "mlpzoo, worker": force_call(worker, atoms),
         }
         report(f"a calculator that costs nothing, {n_atoms} atoms", medians(calls, options.rounds), "bare")
+        transport(worker, atoms, options.rounds)
     for family in options.family:
         real(family, max(10, options.rounds // 10))
 

@@ -34,6 +34,9 @@ class RemoteCalculator(Calculator):
     Args:
         worker: A running worker.
         request: What it is to open.
+
+    Attributes:
+        seconds_there: How long the last force call took inside the worker.
     """
 
     def __init__(self, worker: Worker, request: wire.Open) -> None:
@@ -43,6 +46,7 @@ class RemoteCalculator(Calculator):
         self.card: ModelCard = opened.card
         self.frameworks = opened.frameworks
         self.implemented_properties = list(opened.card.properties)
+        self.seconds_there = 0.0
         self._end = weakref.finalize(self, worker.close)
 
     def calculate(
@@ -75,6 +79,7 @@ class RemoteCalculator(Calculator):
             if known is not None:
                 raise known(error.message, hint=error.hint) from None
             raise
+        self.seconds_there = reply.seconds
         self.results = {k: _plain(unpack(v)) for k, v in reply.results.items()}
 
     def close(self) -> None:

@@ -91,9 +91,10 @@ class Opened(msgspec.Struct, tag="opened"):
 
 
 class Calculated(msgspec.Struct, tag="calculated"):
-    """Results of one force call."""
+    """Results of one force call, and how long it took there."""
 
     results: dict[str, Array]
+    seconds: float = 0.0
 
 
 class Progress(msgspec.Struct, tag="progress"):

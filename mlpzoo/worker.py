@@ -116,10 +116,14 @@ class Session:
         for name, array in request.extras.items():
             atoms.set_array(name, unpack(array))
         self.current.reset()
+        start = time.perf_counter()
         self.current.calculate(atoms, request.properties)
+        seconds = time.perf_counter() - start
         import numpy as np
 
-        return wire.Calculated(results={k: pack(np.asarray(v)) for k, v in self.current.results.items()})
+        return wire.Calculated(
+            results={k: pack(np.asarray(v)) for k, v in self.current.results.items()}, seconds=seconds
+        )
 
     def _check(self, request: wire.RunChecks) -> None:
         from mlpzoo.testing import Subject, run_checks
