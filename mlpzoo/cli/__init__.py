@@ -98,10 +98,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli(arguments, prog_name="mlpzoo", standalone_mode=False)
     except click.ClickException as error:
-        if isinstance(error, click.UsageError):
-            error.show()
-            sys.exit(2)
-        _say(error.format_message(), "")
+        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "mlpzoo"
+        _say(error.format_message(), f"see '{path} --help'")
         sys.exit(2)
     except ZooError as error:
         if debug:

@@ -170,9 +170,11 @@ def test_wrong_usage_names_the_option_and_exits_with_2(
     done = zoo(*arguments)
     assert done.code == 2
     assert done.out == ""
-    assert done.err.startswith("Usage: mlpzoo")
-    assert text in done.err
-    assert "Traceback" not in done.err
+    error, hint = done.err.splitlines()
+    assert error.startswith("error: ")
+    assert text in error
+    assert hint.startswith("hint: see 'mlpzoo")
+    assert hint.endswith("--help'")
 
 
 def test_mirror_that_does_not_exist_is_an_error_that_names_it(
