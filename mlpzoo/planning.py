@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mlpzoo import __version__, lockfile, plugins
+from mlpzoo import __version__, envs, plugins
 from mlpzoo.benchmark import BenchmarkSpec, Case
 from mlpzoo.errors import UsageError
 from mlpzoo.hashing import file_sha256
@@ -92,7 +92,8 @@ class _Maker:
                 f"{', '.join(self.registry.missing(family))} cannot be imported here",
                 hint=f"install it, or leave out --isolate never to run '{family}' in its environment",
             )
-        lock = lockfile.read_lock(lock_file).sha256 if in_environment and lock_file else ""
+        environment = envs.spec_for(family, lock_file) if in_environment and lock_file else None
+        lock = environment.lock.sha256 if environment else ""
         provenance = self._provenance(
             plugin=entry.plugin.name,
             plugin_version=entry.plugin.version,
@@ -102,7 +103,10 @@ class _Maker:
             dtype=spec.dtype,
             isolated=in_environment,
         )
-        runtime = {} if in_environment else {"versions": _versions(tuple(entry.item.requires))}
+        runtime = {
+            "environment": environment.identity if environment else "",
+            "versions": {} if environment else _versions(tuple(entry.item.requires)),
+        }
         key = self._key(
             provenance,
             {

@@ -487,3 +487,19 @@ def test_default_model_of_a_family_is_its_first_card(garden: Garden) -> None:
 
 def test_label_names_model_benchmark_and_case(garden: Garden) -> None:
     assert garden.task().label == "grown/cu · grown-cells · grown-cu"
+
+
+def test_key_depends_on_the_python_and_the_torch_build_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same lock in another Python, or with torch for CUDA, may round differently."""
+    from mlpzoo.registry import default_registry
+
+    monkeypatch.setenv("MLPZOO_HOME", str(tmp_path))
+    registry = default_registry()
+    keys = set()
+    for name, value in (("MLPZOO_TORCH", "auto"), ("MLPZOO_TORCH", "cu128"), ("MLPZOO_PYTHON", "3.12")):
+        monkeypatch.setenv(name, value)
+        work = plan(Request(models=("mace",), isolate="always"), registry, Store(tmp_path / "results"))
+        keys |= {t.key for t in work.tasks if t.model is not None and t.case.name == "si-vacancy"}
+    assert len(keys) == 3
