@@ -89,9 +89,10 @@ def test_numbers_are_those_of_mace_itself(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv(UNSAFE_LOAD, "1")
         bare = MACECalculator(model_paths=[str(WEIGHTS)], device="cpu", default_dtype="float64")
     for atoms, _ in golden():
+        names = ["energy", "forces", *(["stress"] if atoms.cell.rank == 3 else [])]
         bare.calculate(atoms)
-        calculator.calculate(atoms, ["energy", "forces", "stress"])
-        for name in ("energy", "forces", "stress"):
+        calculator.calculate(atoms, names)
+        for name in names:
             # several threads add in any order: a few units in the last place
             np.testing.assert_allclose(calculator.results[name], bare.results[name], rtol=0, atol=1e-12)
 
