@@ -108,14 +108,19 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(error, WorkerError) and error.stderr_tail:
             click.echo(f"last lines of stderr:\n{error.stderr_tail}", err=True)
         sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except OSError as error:  # a full disk, a directory that cannot be written to
+        if debug or not error.filename:
+            raise
+        _say(f"{error.filename}: {error.strerror}", "check space and permissions; see --debug")
+        sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         if debug:
             raise
         click.echo("interrupted; finished tasks are kept, the same command goes on", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
     sys.exit(code if isinstance(code, int) else 0)
 
 

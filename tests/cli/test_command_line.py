@@ -283,3 +283,27 @@ def test_broken_registry_does_not_write_to_the_prompt(
 
     monkeypatch.setattr("mlpzoo.registry.default_registry", broken)
     assert complete("compare --models to") == set()
+
+
+@pytest.mark.parametrize("arguments", [("compare", "-m", "toy"), ("env", "list")])
+def test_home_that_cannot_be_made_is_an_error_of_two_lines(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MLPZOO_HOME", str(tmp_path / "file"))
+    done = zoo(*arguments)
+    assert done.code == 2
+    error, hint = done.err.splitlines()
+    assert "cannot be made" in error
+    assert "MLPZOO_HOME" in hint
+
+
+def test_directory_that_cannot_be_written_to_is_an_error_of_two_lines(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results").touch()  # where the directory of results should be
+    monkeypatch.setenv("MLPZOO_HOME", str(tmp_path))
+    done = zoo("compare", "-m", "toy/good", "-b", "toy-cells", "-s", "toy-cu")
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err
