@@ -53,7 +53,7 @@ def load(
     """
     registry = registry or default_registry()
     spec = registry.resolve(name, device=device, dtype=dtype)
-    family = spec.name.partition("/")[0].partition(":")[0]
+    family = spec.family
     entry = registry.backend(family)
     if isolate != "always" and registry.runs_here(family):
         from mlpzoo.calculator import build

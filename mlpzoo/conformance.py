@@ -47,18 +47,17 @@ def check_model(
         chosen(names)  # a wrong name stops here, before an environment is made
     registry = registry or default_registry()
     spec = registry.resolve(model, device=device, dtype=dtype)
-    family = spec.name.partition("/")[0].partition(":")[0]
-    plugin = registry.backend(family).plugin
-    launch = launch_for(registry, family, progress=on_progress, prefer_here=isolate != "always")
+    plugin = registry.backend(spec.family).plugin
+    launch = launch_for(registry, spec.family, progress=on_progress, prefer_here=isolate != "always")
     found: list[wire.Checked] = []
 
     def collect(item: wire.Checked) -> None:
         found.append(item)
         on_result(item)
 
-    with Worker(launch, family) as worker:
+    with Worker(launch, spec.family) as worker:
         request = wire.RunChecks(
-            plugin_module=plugin.module_name, family=family, model=spec, names=list(names)
+            plugin_module=plugin.module_name, family=spec.family, model=spec, names=list(names)
         )
         worker.ask(request, timeout_s=timeout_s, on_message=collect)
     return found

@@ -61,14 +61,22 @@ class WorkerError(ZooError):
         hint: What to try next.
         remote_traceback: Traceback of the exception inside the worker; empty after a sudden death.
         stderr_tail: The last lines that the worker wrote to its standard error.
+        kind: Name of the class of the exception inside the worker; empty after a sudden death.
     """
 
     def __init__(
-        self, message: str, *, hint: str = "", remote_traceback: str = "", stderr_tail: str = ""
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        remote_traceback: str = "",
+        stderr_tail: str = "",
+        kind: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.remote_traceback = remote_traceback
         self.stderr_tail = stderr_tail
+        self.kind = kind
 
 
 class BadNumberError(CalculationError):

@@ -178,24 +178,15 @@ def _result(task: Task, report: wire.Report, stderr_tail: str) -> Result:
         host=socket.gethostname(),
         date=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
-    message = report.message
-    if report.status == "failed":
-        message = _story(message, stderr_tail)
-    return Result(
-        model=task.title,
-        benchmark=task.benchmark.name,
-        version=task.benchmark.version,
-        case=task.case.name,
-        profile=task.settings.profile,
-        status=report.status,
+    message = _story(report.message, stderr_tail) if report.status == "failed" else report.message
+    return replace(
+        result_of(task, report.status, message),
         values=report.values,
         interval=report.interval,
-        message=message,
         n_evaluations=report.n_evaluations,
         wall_time_s=report.wall_time_s,
         provenance=provenance,
         arrays=report.arrays,
-        is_floor=bool(task.floor),
     )
 
 

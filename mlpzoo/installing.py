@@ -26,8 +26,9 @@ def replace_damaged(
     progress(f"replacing damaged copies in uv's cache: {', '.join(damaged)}")
     run("cache", "clean", *(name.partition("==")[0] for name in damaged))
     run(*installer, "--reinstall", "--no-deps", *damaged, on_line=progress)
-    if _damaged(target):  # some wheels record a wrong size; pip and uv install them all the same
-        progress(f"taken as they are, though their wheels record other sizes: {', '.join(_damaged(target))}")
+    still = _damaged(target)
+    if still:  # some wheels record a wrong size; pip and uv install them all the same
+        progress(f"taken as they are, though their wheels record other sizes: {', '.join(still)}")
 
 
 def _damaged(target: Path) -> list[str]:

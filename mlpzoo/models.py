@@ -95,6 +95,11 @@ class ModelSpec:
     device: str = "cpu"
     dtype: DType = "float64"
 
+    @property
+    def family(self) -> str:
+        """The family that runs it."""
+        return self.card.family if self.card is not None else self.name.partition(":")[0]
+
 
 @runtime_checkable
 class Backend(Protocol):

@@ -81,7 +81,7 @@ class _Maker:
     case: Case
 
     def model_task(self, spec: ModelSpec) -> Task:
-        family = spec.card.family if spec.card else spec.name.partition(":")[0]
+        family = spec.family
         entry = self.registry.backend(family)
         here = self.registry.runs_here(family)
         lock_file = entry.item.lock_file

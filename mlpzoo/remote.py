@@ -28,8 +28,8 @@ _RAISED_THERE: dict[str, type[ZooError]] = {
 class RemoteCalculator(Calculator):
     """The inner calculator of `ZooCalculator` when the framework is elsewhere.
 
-    Results are the same to the last bit: what travels is the binary representation.  The worker is started
-    by the first use and ends with this object, with `close`, or with this process.
+    Results are the same to the last bit: what travels is the binary representation.  The worker ends
+    with this object, with `close`, or with this process.
 
     Args:
         worker: A running worker.
@@ -74,8 +74,7 @@ class RemoteCalculator(Calculator):
         try:
             reply: wire.Calculated = self._worker.ask(request)
         except WorkerError as error:
-            raised = error.remote_traceback.strip().rpartition("\n")[2].partition(":")[0]
-            known = _RAISED_THERE.get(raised.rpartition(".")[2])
+            known = _RAISED_THERE.get(error.kind)
             if known is not None:
                 raise known(error.message, hint=error.hint) from None
             raise

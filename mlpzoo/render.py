@@ -63,8 +63,11 @@ def header(quantity: Quantity) -> str:
     return f"{quantity.title} ({quantity.unit})" if quantity.unit else quantity.title
 
 
-def _sign(result: Result) -> str:
-    return {"ok": "—", "unsupported": "—", "failed": "✗"}[result.status]
+def _text(row: Result, quantity: Quantity) -> str:
+    """A cell without its mark: the number, ``—`` if there is none, ``✗`` if the row failed."""
+    if quantity.name in row.values:
+        return cell(row.values[quantity.name], quantity)
+    return "✗" if row.status == "failed" else "—"
 
 
 def _notes(table: Table) -> Iterator[str]:
@@ -83,10 +86,8 @@ def _markdown(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
         for row in (*table.rows, *table.floors):
             cells = []
             for q in shown:
-                text = cell(row.values[q.name], q) if q.name in row.values else _sign(row)
-                mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
-                best, tie = (mark.best, mark.tie) if mark else (False, False)
-                cells.append(f"**{text}**" if best else f"≈ {text}" if tie else text)
+                text, mark = _text(row, q), table.mark(row, q)
+                cells.append(f"**{text}**" if mark.best else f"≈ {text}" if mark.tie else text)
             name = row.model.replace("|", "\\|")
             name = f"*{name}*" if row.is_floor else name
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -121,8 +122,8 @@ def _csv(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
                 if q.name not in row.values:
                     continue
                 low, high = row.interval.get(q.name, ("", ""))
-                mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
-                flags = [int(mark.best), int(mark.tie)] if mark else [0, 0]
+                mark = table.mark(row, q)
+                flags = [int(mark.best), int(mark.tie)]
                 writer.writerow([*lead, q.name, q.unit, repr(row.values[q.name]), low, high, *flags, message])
     return out.getvalue()
 
@@ -152,12 +153,9 @@ def _latex(found: Comparison, all_columns: bool) -> str:  # noqa: FBT001
                 lines.append(r"\midrule")
             cells = [row.model.translate(_TEX)]
             for q in shown:
-                text = cell(row.values[q.name], q) if q.name in row.values else _sign(row)
-                text = text.translate(_TEX)
-                mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
-                if mark:
-                    text = rf"\textbf{{{text}}}" if mark.best else rf"$\approx$ {text}"
-                cells.append(text)
+                text, mark = _text(row, q).translate(_TEX), table.mark(row, q)
+                best, tie = rf"\textbf{{{text}}}", rf"$\approx$ {text}"
+                cells.append(best if mark.best else tie if mark.tie else text)
             lines.append(" & ".join(cells) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}"]
         notes = [note.splitlines()[0].translate(_TEX) for note in _notes(table)]
@@ -254,12 +252,12 @@ def _terminal_block(table: Table, shown: list[Quantity], cells: dict[str, list[T
 def _terminal_cell(table: Table, row: Result, q: Quantity, *, intervals: bool) -> Text:
     from rich.text import Text
 
-    mark = table.marks.get((row.model, q.name)) if not row.is_floor else None
-    best, tie = (mark.best, mark.tie) if mark else (False, False)
-    text = cell(row.values[q.name], q) if q.name in row.values else _sign(row)
-    text = ("*" if best else "≈" if tie else "") + text  # * where bold does not show: pipes, files
+    mark = table.mark(row, q)
+    text = ("*" if mark.best else "≈" if mark.tie else "") + _text(
+        row, q
+    )  # * where bold does not show: pipes, files
     if intervals and q.name in row.interval:
         low, high = row.interval[q.name]
         text += f"\n[{cell(low, q)}, {cell(high, q)}]"
     failed = row.status == "failed"
-    return Text(text, style="bold" if best else "red" if failed else "dim" if row.is_floor else "")
+    return Text(text, style="bold" if mark.best else "red" if failed else "dim" if row.is_floor else "")

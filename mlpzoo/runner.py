@@ -1,7 +1,7 @@
 """Runs a plan: generators of events, no printing.
 
 Tasks of one family share a worker, so that a framework is imported once.  Groups run on a
-`concurrent.futures.Executor`: threads that drive worker processes by default, or an existing engine's.
+`concurrent.futures.Executor` of this process's threads, each of which drives a worker process.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def run(
         work: From `mlpzoo.planning.plan`.
         registry: The one that it was planned with.
         store: Where results go.
-        executor: Takes the groups of tasks; by default ``request.jobs`` threads.
+        executor: Takes the groups of tasks, and must run them in this process; by default
+            ``request.jobs`` threads.
     """
     registry = registry or default_registry()
     store = store or Store()

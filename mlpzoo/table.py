@@ -90,6 +90,10 @@ class Table:
                     marks[other.model, quantity.name] = Mark(tie=True)
         return marks
 
+    def mark(self, row: Result, quantity: Quantity) -> Mark:
+        """What is said of one cell; reference rows are never ranked."""
+        return Mark() if row.is_floor else self.marks.get((row.model, quantity.name), Mark())
+
     @cached_property
     def notes(self) -> tuple[tuple[str, str], ...]:
         """(row title, remark) of every row that has one, failures first."""

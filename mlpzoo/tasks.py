@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from mlpzoo.benchmark import BenchmarkSpec, Case, RunSettings
-from mlpzoo.results import Provenance, Result
+from mlpzoo.results import Provenance, Result, Status
 
 if TYPE_CHECKING:
     from mlpzoo.models import DType, ModelSpec
@@ -102,7 +102,7 @@ def names_in(text: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(part for part in (p.strip() for p in parts) if part)
 
 
-def result_of(task: Task, status: Literal["unsupported", "failed"], message: str) -> Result:
+def result_of(task: Task, status: Status, message: str) -> Result:
     """A result without values for a task."""
     return Result(
         model=task.title,

@@ -165,6 +165,7 @@ class Worker:
                         hint=reply.hint,
                         remote_traceback=reply.remote_traceback,
                         stderr_tail=self.stderr_tail(),
+                        kind=reply.kind,
                     )
                 else:
                     return reply
@@ -177,9 +178,10 @@ class Worker:
             ) from None
         except wire.Closed as error:
             raise self._post_mortem(error.text) from None
+        except WorkerError:
+            raise
         except BaseException:
-            if not isinstance(sys.exc_info()[1], WorkerError):
-                self.kill()  # interrupted in the middle of a conversation: it cannot be continued
+            self.kill()  # interrupted in the middle of a conversation: it cannot be continued
             raise
 
     def stderr_tail(self) -> str:

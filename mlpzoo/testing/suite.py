@@ -22,10 +22,11 @@ def check_model(model: str, names: Sequence[str] = ()) -> list[CheckResult]:
     Raises:
         UsageError: There is no such model or check.
     """
+    from mlpzoo.models import ModelName
     from mlpzoo.registry import default_registry
     from mlpzoo.testing.local import subject_of
 
-    family = model.partition("/")[0].partition(":")[0]
+    family = ModelName.parse(model).family
     if default_registry().runs_here(family):
         return list(run_checks(subject_of(model), names or None))
     from mlpzoo import conformance
