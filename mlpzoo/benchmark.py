@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from mlpzoo.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
     from mlpzoo.data.dataset import DatasetSpec
 
-Profile = Literal["smoke", "standard"]
-PROFILES: tuple[Profile, ...] = ("smoke", "standard")
+Profile = Literal["smoke", "standard", "paper"]
+PROFILES: tuple[Profile, ...] = ("smoke", "standard", "paper")
 
 ProgressFn = Callable[[int, int, str], None]
 """``progress(done, total, what)``: called inside a task as often as there is something to say."""
@@ -29,6 +32,7 @@ class Quantity:
         decimals: Digits after the point.
         better: ``lower``, ``closer`` (to the reference) or ``none`` (not ranked: counts, offsets).
         shown: Whether the terminal table shows it; csv and json always do.
+        in_heading: Printed in the table's heading if it is the same for all rows (sizes, counts).
     """
 
     name: str
@@ -37,6 +41,7 @@ class Quantity:
     decimals: int = 3
     better: Literal["lower", "closer", "none"] = "lower"
     shown: bool = True
+    in_heading: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +98,13 @@ class Array:
         dtype: NumPy type string, for example ``<f8``.
         shape: Shape.
         data: C-ordered bytes.
+        codec: How the bytes are compressed: not at all, or by ``zlib``.
     """
 
     dtype: str
     shape: tuple[int, ...]
     data: bytes
+    codec: Literal["", "zlib"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +117,15 @@ class Outcome:
         interval: Quantity name to its 95 % interval (low, high).
         arrays: Whatever figures and paired comparisons need later: name to NumPy array.
         message: A remark for the table's notes.
+        absent: Quantity name to why it has no number, in a word or two that the table prints in its cell:
+            ``melted``, ``too few hops``.  A quantity is not both here and in ``values``.
     """
 
     values: dict[str, float]
     interval: dict[str, tuple[float, float]] = field(default_factory=dict)
     arrays: dict[str, Any] = field(default_factory=dict)
     message: str = ""
+    absent: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +133,8 @@ class RunSettings:
     """The same for every model of a table.
 
     Attributes:
-        profile: ``smoke`` or ``standard``.
+        profile: How much is computed. ``smoke``: seconds, to try things; ``standard``: within an hour for
+            a small model on two cores; ``paper``: the sizes and lengths of publications.
         seed: Seed of every random number.
     """
 
@@ -131,7 +142,30 @@ class RunSettings:
     seed: int = 0
 
 
-RunFn = Callable[["Calculator", Case, RunSettings, ProgressFn], Outcome]
+def _silent(done: int, total: int, what: str) -> None:
+    del done, total, what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a benchmark's run function can say and keep while it runs.
+
+    Attributes:
+        progress: Call ``job.progress(done, total, what)`` as often as there is something to say.
+        directory: Of its checkpoints; None keeps nothing.  A task that was interrupted, killed or ran out
+            of time finds what it had saved when it is started again; the directory goes once the result
+            is stored.
+    """
+
+    progress: ProgressFn = _silent
+    directory: Path | None = None
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """Named arrays that outlive the process: ``load()`` at the start, ``save(...)`` now and then."""
+        return Checkpoint(None if self.directory is None else self.directory / name)
+
+
+RunFn = Callable[["Calculator", Case, RunSettings, Job], Outcome]
 DrawFn = Callable[[dict[str, dict[str, Any]], dict[str, dict[str, Any]], str], Any]
 CompareFn = Callable[[dict[str, Any], dict[str, Any], RunSettings], dict[str, tuple[float, float]]]
 
@@ -146,7 +180,7 @@ class BenchmarkSpec:
         title: One line for people.
         quantities: The columns.
         cases: Function of the known data sets that lists the cases; must be cheap.
-        run: ``run(calculator, case, settings, progress) -> Outcome``; an importable module-level function,
+        run: ``run(calculator, case, settings, job) -> Outcome``; an importable module-level function,
             because it runs next to the calculator, in the family's environment.
         run_floor: ``run_floor(case, name, settings) -> Outcome`` for each of the case's ``floors``.
         compare: Paired comparison of two results of one case: ``compare(arrays_a, arrays_b, settings)``

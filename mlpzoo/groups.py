@@ -69,6 +69,7 @@ class GroupRun:
         self.worker: Worker | None = None
         self.handing_over = threading.Lock()
         self.starts_refused = ""
+        self.cut_short = False  # the last task was ended from outside: its checkpoints are worth keeping
 
     def __call__(self) -> None:
         """Run all tasks; each result is stored and emitted at once."""
@@ -76,6 +77,8 @@ class GroupRun:
             for task in self.tasks:
                 if self.stop.is_set():
                     return
+                if self.request.fresh:
+                    self.store.forget_work(task.store_name, task.key)
                 self._finish(task, self._run_one(task))
         finally:
             if self.worker is not None:
@@ -91,6 +94,8 @@ class GroupRun:
         if self.stop.is_set() and result.status == "failed":
             return
         self.store.put(task.store_name, task.key, result)
+        if not self.cut_short:
+            self.store.forget_work(task.store_name, task.key)
         self.emit(Event(kind="done", family=task.family, task=task, result=result))
 
     def _run_one(self, task: Task) -> Result:
@@ -104,9 +109,12 @@ class GroupRun:
             case=task.case,
             settings=task.settings,
             floor=task.floor,
+            directory=str(self.store.work(task.store_name, task.key)),
         )
+        self.cut_short = True
         try:
             report = self._report(task, request)
+            self.cut_short = False
         except WorkerError as error:
             return _failed(task, _story(error.message, error.stderr_tail), time.perf_counter() - start)
         except ZooError as error:
@@ -183,8 +191,11 @@ def _result(task: Task, report: wire.Report, stderr_tail: str) -> Result:
         result_of(task, report.status, message),
         values=report.values,
         interval=report.interval,
+        absent=report.absent,
         n_evaluations=report.n_evaluations,
         wall_time_s=report.wall_time_s,
+        cpu_time_s=report.cpu_time_s,
+        calculator_time_s=report.calculator_time_s,
         provenance=provenance,
         arrays=report.arrays,
     )

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mlpzoo.registry import Registry
 
 _CORE = ("benchmarks", "metrics", "physics", "data")
+_NOT_IN_THE_KEY = ("params", "title", "unavailable", "references")
+"""Of a case: what no model's number depends on; ``params`` only where a fingerprint stands for the data."""
 
 
 def plan(request: Request, registry: Registry, store: Store) -> Plan:
@@ -174,7 +176,7 @@ class _Maker:
     def _key(self, provenance: Provenance, more: dict[str, Any]) -> str:
         """Hash of all that can change the numbers.  Where the data lies does not."""
         package = Path(__file__).parent
-        case = {k: v for k, v in asdict(self.case).items() if k not in ("params", "title", "unavailable")}
+        case = {k: v for k, v in asdict(self.case).items() if k not in _NOT_IN_THE_KEY}
         if not self.case.fingerprint:
             case["params"] = self.case.params
         return key_of(

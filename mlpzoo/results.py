@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "mlpzoo.result/1"
 Status = Literal["ok", "unsupported", "failed"]
+_WORTH_COMPRESSING = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,10 @@ class Result:
         values: Quantity name to value; empty unless ``ok``.
         interval: Quantity name to 95 % interval (low, high).
         message: Why it failed or is unsupported; a remark otherwise.
-        arrays: Per-atom data for curves and paired comparisons.
+        absent: Quantity name to why it has no number, in a word or two.
+        cpu_time_s: Of the worker process, over the task.
+        calculator_time_s: Part of ``wall_time_s`` that was spent in the model.
+        arrays: Data for curves and paired comparisons.
         is_floor: Whether the row is a reference's own noise instead of a model.
     """
 
@@ -64,6 +69,9 @@ class Result:
     message: str = ""
     n_evaluations: int = 0
     wall_time_s: float = 0.0
+    cpu_time_s: float = 0.0
+    calculator_time_s: float = 0.0
+    absent: dict[str, str] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
     arrays: dict[str, Array] = field(default_factory=dict)
     is_floor: bool = False
@@ -95,8 +103,12 @@ def decode(data: bytes) -> Result:
     return result
 
 
-def pack(array: np.ndarray[Any, Any]) -> Array:
+def pack(array: np.ndarray[Any, Any], *, compress: bool = False) -> Array:
     """A NumPy array as plain data.
+
+    Args:
+        array: Of any shape; numbers, booleans or strings.
+        compress: Compress large arrays, if that makes them much smaller.
 
     Raises:
         TypeError: The array holds Python objects or records.
@@ -106,11 +118,17 @@ def pack(array: np.ndarray[Any, Any]) -> Array:
     array = np.asarray(array, order="C")
     if array.dtype.hasobject or array.dtype.names:
         raise TypeError("an array of Python objects or records cannot be stored")
-    return Array(dtype=array.dtype.str, shape=array.shape, data=array.tobytes())
+    data = array.tobytes()
+    if compress and len(data) > _WORTH_COMPRESSING:
+        smaller = zlib.compress(data, 1)
+        if len(smaller) < 0.8 * len(data):
+            return Array(dtype=array.dtype.str, shape=array.shape, data=smaller, codec="zlib")
+    return Array(dtype=array.dtype.str, shape=array.shape, data=data)
 
 
 def unpack(array: Array) -> np.ndarray[Any, Any]:
     """The inverse of `pack`; read-only."""
     import numpy as np
 
-    return np.frombuffer(array.data, dtype=np.dtype(array.dtype)).reshape(array.shape)
+    data = zlib.decompress(array.data) if array.codec == "zlib" else array.data
+    return np.frombuffer(data, dtype=np.dtype(array.dtype)).reshape(array.shape)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from mlpzoo import paths
+from mlpzoo.files import write_atomically
 from mlpzoo.results import Result, decode, encode
 
 
@@ -39,6 +40,14 @@ class Store:
         readable = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-80:].strip("_")
         return self.directory / f"{readable}-{key[:24]}.json"
 
+    def work(self, name: str, key: str) -> Path:
+        """The directory of an unfinished task's checkpoints; may not exist yet."""
+        return self.path(name, key).with_suffix(".work")
+
+    def forget_work(self, name: str, key: str) -> None:
+        """Delete a task's checkpoints."""
+        shutil.rmtree(self.work(name, key), ignore_errors=True)
+
     def get(self, name: str, key: str) -> Result | None:
         """The stored result, or None if there is none.
 
@@ -54,20 +63,7 @@ class Store:
             return None
 
     def put(self, name: str, key: str, result: Result) -> Path:
-        """Write a result: temporary file, fsync, rename; a power cut leaves the old or the new one."""
+        """Write a result; a power cut leaves the old or the new one."""
         path = self.path(name, key)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with temporary.open("wb") as stream:
-                stream.write(encode(result))
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        directory = os.open(self.directory, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_atomically(path, encode(result))
         return path

@@ -32,6 +32,7 @@ class Request:
         threads: Threads per worker; 0: the cores divided by ``jobs``.
         timeout_s: Time limit of one task.
         memory_limit_gb: Data memory of one worker; 0 for no limit.
+        against: Level of theory that every model is compared with; empty: each with its own.
     """
 
     models: tuple[str, ...]
@@ -46,6 +47,7 @@ class Request:
     threads: int = 0
     timeout_s: float = 3600.0
     memory_limit_gb: float = 0.0
+    against: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,7 @@ class RunTask(msgspec.Struct, tag="task"):
     case: Case
     settings: RunSettings
     floor: str = ""
+    directory: str = ""
 
 
 class RunChecks(msgspec.Struct, tag="checks"):
@@ -116,6 +117,9 @@ class Report(msgspec.Struct, tag="report", kw_only=True):
     remote_traceback: str = ""
     n_evaluations: int = 0
     wall_time_s: float = 0.0
+    cpu_time_s: float = 0.0
+    calculator_time_s: float = 0.0
+    absent: dict[str, str] = msgspec.field(default_factory=dict)
     frameworks: dict[str, str] = msgspec.field(default_factory=dict)
     python: str = ""
     device_name: str = ""

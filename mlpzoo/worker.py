@@ -24,11 +24,13 @@ from typing import TYPE_CHECKING, Any
 from ase.calculators.calculator import PropertyNotImplementedError
 
 from mlpzoo import wire
+from mlpzoo.benchmark import Job
 from mlpzoo.errors import UnsupportedElementError, ZooError
 from mlpzoo.results import pack, unpack
 from mlpzoo.versions import framework_versions, python_version
 
 if TYPE_CHECKING:
+    from mlpzoo.benchmark import Outcome
     from mlpzoo.calculator import ZooCalculator
     from mlpzoo.models import ModelSpec
     from mlpzoo.registry import Registry
@@ -177,9 +179,9 @@ def run_task(task: wire.RunTask, progress: Any, known: Registry | None = None) -
     """
     import numpy as np
 
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     calc: ZooCalculator | None = None
-    before = 0
+    before, before_s = 0, 0.0
     known = known or registry(task.plugin_module, task.benchmark_module)
     requires: tuple[str, ...] = ()
     try:
@@ -194,19 +196,11 @@ def run_task(task: wire.RunTask, progress: Any, known: Registry | None = None) -
             if not calc.card.supports(task.case.elements):
                 missing = sorted(set(task.case.elements) - set(calc.card.elements))
                 return wire.Report(status="unsupported", message=f"does not know {', '.join(missing)}")
-            before = calc.n_evaluations
+            before, before_s = calc.n_evaluations, calc.calculation_time_s
             np.random.seed(task.settings.seed)  # noqa: NPY002  (frameworks that use the global one)
-            outcome = spec.run(calc, task.case, task.settings, progress)
-        values = {k: float(v) for k, v in outcome.values.items()}
-        interval = {k: (float(a), float(b)) for k, (a, b) in outcome.interval.items()}
-        fault = _fault(values, interval, {q.name for q in spec.quantities})
-        report = wire.Report(
-            status="failed" if fault else "ok",
-            values={} if fault else values,
-            interval={} if fault else interval,
-            arrays={k: pack(np.asarray(v)) for k, v in outcome.arrays.items()},
-            message=fault or outcome.message,
-        )
+            job = Job(progress=progress, directory=Path(task.directory) if task.directory else None)
+            outcome = spec.run(calc, task.case, task.settings, job)
+        report = _report(outcome, {q.name for q in spec.quantities})
     except wire.Closed:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  (a failed result, with its reason)
@@ -217,6 +211,8 @@ def run_task(task: wire.RunTask, progress: Any, known: Registry | None = None) -
             remote_traceback=traceback.format_exc(),
         )
     report.n_evaluations = calc.n_evaluations - before if calc is not None else 0
+    report.calculator_time_s = calc.calculation_time_s - before_s if calc is not None else 0.0
+    report.cpu_time_s = time.process_time() - start_cpu
     report.wall_time_s = time.perf_counter() - start
     report.frameworks = framework_versions(requires)
     report.python = python_version()
@@ -237,18 +233,45 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else ''}"
 
 
-def _fault(values: dict[str, float], interval: dict[str, tuple[float, float]], declared: set[str]) -> str:
+def _report(outcome: Outcome, declared: set[str]) -> wire.Report:
+    """What the parent is told of an outcome; a failure if it is not what the benchmark declared."""
+    import numpy as np
+
+    values = {k: float(v) for k, v in outcome.values.items()}
+    interval = {k: (float(a), float(b)) for k, (a, b) in outcome.interval.items()}
+    fault = _fault(values, interval, outcome.absent, declared)
+    if fault:
+        return wire.Report(status="failed", message=fault)
+    return wire.Report(
+        status="ok",
+        values=values,
+        interval=interval,
+        absent=dict(outcome.absent),
+        arrays={k: pack(np.asarray(v), compress=True) for k, v in outcome.arrays.items()},
+        message=outcome.message,
+    )
+
+
+def _fault(
+    values: dict[str, float],
+    interval: dict[str, tuple[float, float]],
+    absent: dict[str, str],
+    declared: set[str],
+) -> str:
     """Why values cannot be accepted; empty if they can."""
     import math
 
-    undeclared = sorted((set(values) | set(interval)) - declared)
+    undeclared = sorted((set(values) | set(interval) | set(absent)) - declared)
     if undeclared:
         return f"the benchmark returned undeclared quantities: {', '.join(undeclared)}"
+    both = sorted(set(absent) & (set(values) | set(interval)))
+    if both:
+        return f"the benchmark returned quantities that it also calls absent: {', '.join(both)}"
     ends = {k: v for k, pair in interval.items() for v in pair if not math.isfinite(v)}
     bad = sorted({k for k, v in values.items() if not math.isfinite(v)} | set(ends))
     if bad:
         return f"non-finite values: {', '.join(bad)}"
-    return "" if values else "the benchmark returned no values"
+    return "" if values or absent else "the benchmark returned no values"
 
 
 def _device_name(device: str) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mlpzoo.benchmark import (
     BenchmarkSpec,
     Case,
+    Job,
     Outcome,
-    ProgressFn,
     Quantity,
     RunSettings,
 )
@@ -66,7 +66,7 @@ def _case(dataset: DatasetSpec) -> Case:
     )
 
 
-def run(calculator: Calculator, case: Case, settings: RunSettings, progress: ProgressFn) -> Outcome:
+def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> Outcome:
     """Energies and forces of every snapshot, against the labels.
 
     A model without energies gives the force columns only.
@@ -78,12 +78,12 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, progress: Pro
     with_energy = "energy" in calculator.implemented_properties and dataset.energies is not None
     forces, energies = [], []
     for done, index in enumerate(chosen):
-        progress(done, len(chosen), "snapshots")
+        job.progress(done, len(chosen), "snapshots")
         atoms = dataset.frames[index].copy()
         forces.append(calculator.get_property("forces", atoms))
         if with_energy:
             energies.append(calculator.get_property("energy", atoms))
-    progress(len(chosen), len(chosen), "snapshots")
+    job.progress(len(chosen), len(chosen), "snapshots")
     return _outcome(_comparison(dataset, chosen, forces, energies), _distances(dataset, chosen), settings)
 
 
@@ -202,11 +202,13 @@ _MORE = (
     Quantity(name="angle_over_30_all", unit="%", title="δθ>30° all", decimals=1, shown=False),
     Quantity(name="energy_offset", unit="meV/atom", title="E offset", decimals=1, better="none", shown=False),
     *(
+        Quantity(name=name, unit="", title=title, decimals=0, better="none", shown=False, in_heading=True)
+        for name, title in (("n_snapshots", "snapshots"), ("n_re_atoms", "RE atoms"))
+    ),
+    *(
         Quantity(name=name, unit="", title=title, decimals=0, better="none", shown=False)
         for name, title in (
             ("n_atoms", "atoms"),
-            ("n_re_atoms", "RE atoms"),
-            ("n_snapshots", "snapshots"),
             ("n_re_snapshots", "snapshots with RE atoms"),
             ("n_undefined_angles_all", "undefined angles all"),
             ("n_undefined_angles_re", "undefined angles RE"),

@@ -32,6 +32,9 @@ class PwLevel:
         n_bands: Number of bands; None leaves it to the program.
         conv_thr_ry: Threshold of the self-consistent cycle (estimated energy error).
         mixing_beta: Of the density mixing.
+        symmetry: Whether the program may use the symmetry of the structure, which saves k-points.
+        stress: Whether it computes the stress too.
+        keep_density: Whether it leaves its density for the next calculation in the same folder.
         pseudopotentials: File names by chemical symbol.
     """
 
@@ -43,6 +46,9 @@ class PwLevel:
     n_bands: int | None = None
     conv_thr_ry: float = 1e-6
     mixing_beta: float = 0.5
+    symmetry: bool = False
+    stress: bool = False
+    keep_density: bool = False
     pseudopotentials: dict[str, str] = field(default_factory=lambda: {"Si": "Si.pbe-rrkj.UPF"})
 
     def settings(self) -> dict[str, Any]:
@@ -63,10 +69,15 @@ class PwLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PwOutput:
-    """What is read from an output: total energy (eV; with smearing the free energy), forces (eV/Å), cost."""
+    """What is read from an output.
+
+    Total energy (eV; with smearing the free energy), forces (eV/Å), stress (eV/Å³, ASE's sign and Voigt
+    order, if it was asked for), cost.
+    """
 
     energy_ev: float
     forces_ev_per_ang: list[list[float]]
+    stress_ev_per_ang3: list[float] | None
     code: str
     n_scf: int
     cpu_s: float
@@ -89,6 +100,7 @@ def parse_output(path: Path, n_atoms: int) -> PwOutput:
     assert isinstance(atoms, Atoms)  # noqa: S101  (index is one number)
     energy = float(atoms.get_potential_energy())
     forces = np.asarray(atoms.get_forces())
+    stress = atoms.calc.results.get("stress")
     if forces.shape != (n_atoms, 3) or not np.isfinite(forces).all() or not np.isfinite(energy):
         message = f"pw.x printed forces of shape {forces.shape} or non-finite numbers"
         raise CalculationError(message, hint="see the output file")
@@ -97,6 +109,7 @@ def parse_output(path: Path, n_atoms: int) -> PwOutput:
     return PwOutput(
         energy_ev=energy,
         forces_ev_per_ang=forces.tolist(),
+        stress_ev_per_ang3=None if stress is None else np.asarray(stress).tolist(),
         code=f"Quantum ESPRESSO {version[1].rstrip('.')}" if version else "Quantum ESPRESSO",
         n_scf=int(converged[1]),
         cpu_s=_seconds(cpu[1]) if cpu else 0.0,
@@ -118,14 +131,15 @@ def write_input(file: TextIO, atoms: Atoms, level: PwLevel, *, pseudo_dir: Path,
         "control": {
             "calculation": "scf",
             "tprnfor": True,
-            "disk_io": "none" if level.kmesh else "low",  # Γ leaves its density for the next level
+            "tstress": level.stress,
+            "disk_io": "nowf" if level.keep_density else "none",
             "prefix": PREFIX,
             "outdir": ".",
             "pseudo_dir": str(pseudo_dir),
         },
         "system": {
             "ecutwfc": level.ecutwfc_ry,
-            "nosym": True,
+            "nosym": not level.symmetry,
             "occupations": "smearing",
             "smearing": "gaussian",
             "degauss": level.degauss_ry,

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
     from ase import Atoms
 
+    from mlpzoo.data.espresso import PwOutput
     from mlpzoo.data.queue import Queue, QueuedFrame
 
 INSTALL_HINT = "Debian: apt-get install quantum-espresso quantum-espresso-data libopenblas0-pthread"
 TIMEOUT_S = 6 * 3600.0
 
 
-GAMMA = PwLevel(level="gamma", title="QE PBE, Γ only", kmesh=None, n_bands=138)
+GAMMA = PwLevel(level="gamma", title="QE PBE, Γ only", kmesh=None, n_bands=138, keep_density=True)
 K222 = PwLevel(level="k222", title="QE PBE, 2x2x2 shifted", kmesh=(2, 2, 2), n_bands=138, mixing_beta=0.7)
 SILICON_LEVELS = (GAMMA, K222)  # in the order of work
 
@@ -57,15 +58,18 @@ class PwEngine:
                 message = f"the pseudopotential {name} is not in {self.pseudo_dir}"
                 raise EnvError(message, hint=f"{INSTALL_HINT}; or name its folder with --pseudo-dir")
 
-    def label(self, atoms: Atoms, level: PwLevel, folder: Path) -> Label:
-        """Run one calculation in `folder`; a density that an earlier level left there is the start."""
+    def run(self, atoms: Atoms, level: PwLevel, folder: Path) -> PwOutput:
+        """Run one calculation in `folder`; a density that an earlier one left there is the start.
+
+        Raises:
+            CalculationError: it did not finish or converge.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         restart = (folder / f"{PREFIX}.save" / "charge-density.dat").is_file()
         output = folder / f"{level.level}.out"
         with (folder / f"{level.level}.in").open("w") as file:
             write_input(file, atoms, level, pseudo_dir=self.pseudo_dir, restart=restart)
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        start = time.perf_counter()
         with output.open("w") as file:
             try:
                 subprocess.run(  # noqa: S603
@@ -78,9 +82,15 @@ class PwEngine:
                     check=False,
                 )
             except subprocess.TimeoutExpired:
-                return self._failed(level, f"no result after {TIMEOUT_S:.0f} s")
+                message = f"no result after {TIMEOUT_S:.0f} s"
+                raise CalculationError(message, hint="use a smaller cell or cutoff") from None
+        return parse_output(output, len(atoms))
+
+    def label(self, atoms: Atoms, level: PwLevel, folder: Path) -> Label:
+        """Run one calculation, and record how it ended."""
+        start = time.perf_counter()
         try:
-            parsed = parse_output(output, len(atoms))
+            parsed = self.run(atoms, level, folder)
         except CalculationError as error:
             return self._failed(level, error.message)
         return Label(
@@ -90,7 +100,7 @@ class PwEngine:
             forces_ev_per_ang=parsed.forces_ev_per_ang,
             code=parsed.code,
             settings=level.settings(),
-            pseudopotentials=self._pseudopotentials(level),
+            pseudopotentials=self.pseudopotentials(level),
             n_scf=parsed.n_scf,
             wall_s=round(time.perf_counter() - start, 1),
             cpu_s=parsed.cpu_s,
@@ -102,7 +112,8 @@ class PwEngine:
             level=level.level, status="failed", message=message, settings=level.settings(), date=_today()
         )
 
-    def _pseudopotentials(self, level: PwLevel) -> dict[str, dict[str, str]]:
+    def pseudopotentials(self, level: PwLevel) -> dict[str, dict[str, str]]:
+        """File and hash of the pseudopotential of each element."""
         return {
             symbol: {
                 "file": name,

@@ -22,6 +22,7 @@ import numpy as np
 from ase import Atoms
 
 from mlpzoo.errors import DataError
+from mlpzoo.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,8 +112,8 @@ class Queue:
         """
         path = self.check_new_run(run.run)
         for frame in frames:
-            write_atomically(self.frame_dir(frame.frame_id) / "frame.json", asdict(frame))
-        write_atomically(path, asdict(run))
+            _write(self.frame_dir(frame.frame_id) / "frame.json", asdict(frame))
+        _write(path, asdict(run))
 
     def check_new_run(self, name: str) -> Path:
         """Where a run's record will lie.
@@ -151,7 +152,7 @@ class Queue:
 
     def put_label(self, frame_id: str, label: Label) -> None:
         """Store a label."""
-        write_atomically(self.frame_dir(frame_id) / f"{label.level}.json", asdict(label))
+        _write(self.frame_dir(frame_id) / f"{label.level}.json", asdict(label))
 
     def status(self, levels: Sequence[str]) -> list[QueueStatus]:
         """State of all frames: per level `converged`, `failed` or `open`, and who works on it."""
@@ -216,15 +217,9 @@ class Queue:
         return False
 
 
-def write_atomically(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON to a temporary file, sync it, rename it."""
+def _write(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(content), indent=1))
 
 
 def _read(path: Path, kind: type[_T]) -> _T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from mlpzoo.data.crystal import CRYSTAL_NAME
 from mlpzoo.data.fetch import PUBLIC, fetch
 from mlpzoo.data.location import cache_root, embedded_root
 from mlpzoo.data.manifest import MANIFEST_NAME
@@ -30,7 +31,9 @@ def _embedded() -> tuple[DatasetSpec, ...]:
         root = embedded_root()
     except DataError:
         return ()
-    paths = [path.relative_to(root).parent for path in root.rglob(MANIFEST_NAME)]
+    paths = [
+        path.relative_to(root).parent for name in (MANIFEST_NAME, CRYSTAL_NAME) for path in root.rglob(name)
+    ]
     specs = (
         _described(root, path)
         for path in paths

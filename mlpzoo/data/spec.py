@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mlpzoo.data.crystal import CRYSTAL, CRYSTAL_NAME, REFERENCES_NAME, read_crystal, read_references
 from mlpzoo.data.manifest import MANIFEST_NAME, read_manifest
 from mlpzoo.errors import DataError
 
@@ -25,7 +26,7 @@ class DatasetSpec:
     Attributes:
         name: Unique name.
         title: One line for people.
-        kind: ``re-forces``, ``training``, ...
+        kind: ``re-forces``, ``path-forces``, ``training``, ``crystal`` (no frames: a material), ...
         system: Material that benchmarks group by.
         elements: Chemical symbols.
         licence: SPDX identifier.
@@ -60,12 +61,14 @@ class DatasetSpec:
         origin: Origin = "plugin",
         fetch: Callable[[], Path] | None = None,
     ) -> DatasetSpec:
-        """Describe the data set in a directory; reads its ``dataset.toml`` only.
+        """Describe the data set in a directory; reads its ``dataset.toml`` (or ``crystal.toml``) only.
 
         Raises:
             DataError: The manifest is missing or wrong.
         """
         directory = Path(directory)
+        if (directory / CRYSTAL_NAME).is_file():
+            return cls._crystal(directory, origin)
         manifest = read_manifest(directory / MANIFEST_NAME)
         paths = [directory / entry.path for entry in manifest.files]
         return cls(
@@ -83,6 +86,23 @@ class DatasetSpec:
             fetch=fetch,
         )
 
+    @classmethod
+    def _crystal(cls, directory: Path, origin: Origin) -> DatasetSpec:
+        crystal = read_crystal(directory / CRYSTAL_NAME)
+        read_references(directory / REFERENCES_NAME)
+        return cls(
+            name=crystal.name,
+            title=crystal.title,
+            kind=crystal.kind,
+            system=crystal.system,
+            elements=(crystal.symbol,),
+            licence=crystal.licence,
+            citation=crystal.citation,
+            size_bytes=sum(path.stat().st_size for path in directory.glob("*.toml")),
+            origin=origin,
+            directory=directory,
+        )
+
     def load(self) -> Dataset:
         """Read and check the frames.  Never downloads.
 
@@ -97,6 +117,11 @@ class DatasetSpec:
             raise DataError(
                 f"data set '{self.name}' is not on this machine",
                 hint=f"mlpzoo data fetch {self.name}",
+            )
+        if self.kind == CRYSTAL:
+            raise DataError(
+                f"'{self.name}' is a crystal: it has no frames",
+                hint="benchmarks make its structures themselves",
             )
         from mlpzoo.data.dataset import load_dataset
 

@@ -13,7 +13,7 @@ import zoo_shifted
 from ase.io import read
 
 import mlpzoo
-from mlpzoo.benchmark import Case, Outcome, RunSettings
+from mlpzoo.benchmark import Case, Job, Outcome, RunSettings
 from mlpzoo.benchmarks import re_forces
 from mlpzoo.calculator import ZooCalculator
 from mlpzoo.data.spec import DatasetSpec
@@ -34,9 +34,6 @@ STANDARD, SMOKE = RunSettings(), RunSettings(profile="smoke")
 PRECISION_EV_PER_ANG = 1e-8
 """Positions and forces in the file have 10 digits after the point."""
 
-
-def silent(*_: object) -> None:
-    """Progress that nobody looks at."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +57,7 @@ def outcome(known: Registry, case: Case) -> Any:
     def run(card: str, settings: RunSettings = STANDARD) -> Outcome:
         if (card, settings) not in made:
             calculator = mlpzoo.load(f"shifted/{card}", registry=known)
-            made[card, settings] = re_forces.run(calculator, case, settings, silent)
+            made[card, settings] = re_forces.run(calculator, case, settings, Job())
         return made[card, settings]
 
     return run
@@ -171,7 +168,7 @@ def test_model_without_energies_gets_the_force_columns_and_no_others(outcome: An
 def test_progress_counts_snapshots(known: Registry, case: Case) -> None:
     told: list[tuple[int, int, str]] = []
     calculator = mlpzoo.load("shifted/exact", registry=known)
-    re_forces.run(calculator, case, SMOKE, lambda *step: told.append(step))
+    re_forces.run(calculator, case, SMOKE, Job(progress=lambda *step: told.append(step)))
     assert told == [(done, 3, "snapshots") for done in (0, 1, 2, 3)]
     assert isinstance(calculator, ZooCalculator)
     assert calculator.n_evaluations == 3, "energy and forces of a snapshot are one evaluation"
@@ -213,7 +210,7 @@ def test_data_that_was_altered_is_refused(known: Registry, case: Case, tmp_path:
     (tmp_path / "frames.extxyz").write_text(text.replace("Cu 0.0150876265", "Cu 0.0150876266", 1))
     altered = Case(name="x", system="toy", elements=("Cu",), params={"directory": str(tmp_path)})
     with pytest.raises(DataError, match="sha256"):
-        re_forces.run(mlpzoo.load("shifted/exact", registry=known), altered, STANDARD, silent)
+        re_forces.run(mlpzoo.load("shifted/exact", registry=known), altered, STANDARD, Job())
 
 
 def test_noise_floor_is_the_coarser_labels_against_the_reference(case: Case, frames: list[Any]) -> None:

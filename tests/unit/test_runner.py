@@ -351,7 +351,7 @@ PLUGIN = """
 import numpy as np
 from mlpzoo import BenchmarkSpec, Case, ModelCard, Outcome, Quantity, hookimpl
 
-def run(calculator, case, settings, progress):
+def run(calculator, case, settings, job):
     {run}
 
 @hookimpl
