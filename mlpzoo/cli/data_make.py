@@ -100,8 +100,15 @@ def label(directory: Path, pw_command: str, pseudo_dir: Path, *, status: bool) -
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the data set.")
 @click.option("--name", required=True, help="Its name; also the system, unless --system says otherwise.")
 @click.option("--system", default="", help="Whose frames: si-vacancy or si-interstitial.")
+@click.option(
+    "--kind",
+    type=click.Choice(["re-forces", "path-forces"]),
+    default="re-forces",
+    show_default=True,
+    help="Snapshots with migrating atoms, or the images of a fixed path.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the data set that is there.")
-def build(directory: Path, out: Path, name: str, system: str, *, overwrite: bool) -> None:
+def build(directory: Path, out: Path, name: str, system: str, kind: str, *, overwrite: bool) -> None:
     """Assemble the labelled snapshots into a data set that benchmarks can use.
 
     Takes what is labelled at all levels; failed and open snapshots are left out and counted.
@@ -111,6 +118,6 @@ def build(directory: Path, out: Path, name: str, system: str, *, overwrite: bool
 
     queue = Queue(directory)
     selection = select(queue, system or name)
-    dataset = build_dataset(queue, out, system=system or name, name=name, overwrite=overwrite)
+    dataset = build_dataset(queue, out, system=system or name, name=name, kind=kind, overwrite=overwrite)
     left = f"{len(selection.failed)} failed, {len(selection.waiting)} not labelled yet"
     click.echo(f"{out}: {len(dataset)} frames ({left}); check: mlpzoo data verify {out}")

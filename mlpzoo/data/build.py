@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpzoo.data.frames import Frame, LevelLabels
 from mlpzoo.data.labelling import GAMMA, K222
-from mlpzoo.data.manifest import RE_FORCES, DatasetManifest, Level, Pseudopotential
+from mlpzoo.data.manifest import PATH_FORCES, RE_FORCES, DatasetManifest, Level, Pseudopotential
 from mlpzoo.data.writer import write_dataset
 from mlpzoo.errors import DataError
 from mlpzoo.physics.events import BASIN_FRACTION, R_CAP_ANG
@@ -44,7 +44,9 @@ def select(queue: Queue, system: str, levels: Sequence[PwLevel] = (K222, GAMMA))
     failed: list[str] = []
     waiting: list[str] = []
     frames = queue.frames()
-    for frame in sorted((f for f in frames if f.system == system), key=lambda f: (f.run, f.time_fs)):
+    for frame in sorted(
+        (f for f in frames if f.system == system), key=lambda f: (f.run, f.time_fs, f.frame_id)
+    ):
         labels = {level.level: queue.label(frame.frame_id, level.level) for level in levels}
         done = {name: label for name, label in labels.items() if label is not None}
         if any(label.status == "failed" for label in done.values()):
@@ -65,6 +67,7 @@ def build_dataset(
     *,
     system: str,
     name: str = "",
+    kind: str = RE_FORCES,
     reference: PwLevel = K222,
     coarser: Sequence[PwLevel] = (GAMMA,),
     overwrite: bool = False,
@@ -78,6 +81,7 @@ def build_dataset(
         out: The data set's folder, made anew.
         system: Whose frames, such as `si-vacancy`.
         name: The data set's name; the system's by default.
+        kind: `re-forces`, or `path-forces` for the images of a path, in the order of their ids.
         reference: Level that `forces` and `energy` hold.
         coarser: Levels held beside it, for the noise-floor rows.
         overwrite: Replace a data set that is there.
@@ -92,30 +96,35 @@ def build_dataset(
     labels = [done for _, done in selection.complete]
     manifest = DatasetManifest(
         name=name or system,
-        title=f"Snapshots with migrating atoms: {_title(system)}",
-        kind=RE_FORCES,
+        title=_title(system, kind),
+        kind=kind,
         system=system.split("-", maxsplit=1)[0],
         elements=tuple(sorted({symbol for frame, _ in selection.complete for symbol in frame.symbols})),
         licence="CC-BY-4.0",
         citation=CITATION,
         reference=_level(reference, [done[reference.level] for done in labels]),
         noise_floor=tuple(_level(level, [done[level.level] for done in labels]) for level in coarser),
-        provenance=_provenance(queue, selection, (reference, *coarser)),
+        provenance=_provenance(queue, selection, (reference, *coarser), kind),
     )
-    frames = [_frame(frame, done, reference, coarser) for frame, done in selection.complete]
+    frames = [_frame(frame, done, reference, coarser, kind) for frame, done in selection.complete]
     return write_dataset(out, manifest, frames, overwrite=overwrite)
 
 
 def _frame(
-    frame: QueuedFrame, labels: dict[str, Label], reference: PwLevel, coarser: Sequence[PwLevel]
+    frame: QueuedFrame,
+    labels: dict[str, Label],
+    reference: PwLevel,
+    coarser: Sequence[PwLevel],
+    kind: str,
 ) -> Frame:
+    rare = kind == RE_FORCES
     return Frame(
         atoms=frame.atoms(),
         frame_id=frame.frame_id,
         forces=np.array(labels[reference.level].forces_ev_per_ang),
         energy=labels[reference.level].energy_ev,
-        re_mask=np.array(frame.re_mask),
-        r=np.array(frame.r_ang),
+        re_mask=np.array(frame.re_mask) if rare else None,
+        r=np.array(frame.r_ang) if rare else None,
         levels={
             level.level: LevelLabels(
                 forces=np.array(labels[level.level].forces_ev_per_ang),
@@ -123,11 +132,8 @@ def _frame(
             )
             for level in coarser
         },
-        info={
-            "sampler": frame.sampler,
-            "time_fs": frame.time_fs,
-            "temperature_kelvin": frame.temperature_kelvin,
-        },
+        info={"sampler": frame.sampler}
+        | ({"time_fs": frame.time_fs, "temperature_kelvin": frame.temperature_kelvin} if rare else {}),
     )
 
 
@@ -157,15 +163,17 @@ def _level(level: PwLevel, labels: Sequence[Label]) -> Level:
     )
 
 
-def _provenance(queue: Queue, selection: Selection, levels: Sequence[PwLevel]) -> dict[str, Any]:
+def _provenance(queue: Queue, selection: Selection, levels: Sequence[PwLevel], kind: str) -> dict[str, Any]:
     used = {frame.run for frame, _ in selection.complete}
     runs = [run for run in queue.runs() if run.run in used]
     labels = [label for _, done in selection.complete for label in done.values()]
-    return {
+    rare = {
         "definition": "RE atoms and r: see mlpzoo.physics.events, after doi 10.1038/s41524-023-01123-3",
         "selection": "one frame of each group of concerted events, uniform inside its window, seeded",
         "basin_fraction": BASIN_FRACTION,
         "r_cap_ang": R_CAP_ANG,
+    }
+    return (rare if kind == RE_FORCES else {}) | {
         "labelled_between": sorted({label.date for label in labels}),
         "energy": "total energy of the smeared system (free energy), consistent with the forces",
         "scf_start": "each level after the first starts from the first one's density",
@@ -182,6 +190,8 @@ def _provenance(queue: Queue, selection: Selection, levels: Sequence[PwLevel]) -
     }
 
 
-def _title(system: str) -> str:
+def _title(system: str, kind: str) -> str:
     element, _, defect = system.partition("-")
-    return f"{defect or 'defect'} in {element.capitalize()}"
+    if kind == PATH_FORCES:
+        return f"Images along a fixed path: {defect.removesuffix('-path')} in {element.capitalize()}"
+    return "Snapshots with migrating atoms: " + f"{defect or 'defect'} in {element.capitalize()}"

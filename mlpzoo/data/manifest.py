@@ -16,6 +16,8 @@ SCHEMA: Final = "mlpzoo.dataset/1"
 MANIFEST_NAME: Final = "dataset.toml"
 RE_FORCES: Final = "re-forces"
 """Kind of a set for the rare-event force metrics: ``re_mask`` and ``r`` are required."""
+PATH_FORCES: Final = "path-forces"
+"""Kind of a set of images along a fixed path, in their order; no rare-event labels."""
 TRAINING: Final = "training"
 """Kind of a set to train on: energies and forces, no rare-event labels needed."""
 
