@@ -9,6 +9,16 @@ from mlpzoo.hookspecs import hookimpl
 @hookimpl
 def mlpzoo_register_benchmarks() -> list[BenchmarkSpec]:
     """All benchmarks of the core."""
-    from mlpzoo.benchmarks import re_forces
+    from mlpzoo.benchmarks import (
+        bulk,
+        interstitial_formation,
+        re_forces,
+        vacancy_formation,
+    )
 
-    return [re_forces.SPEC]
+    return [
+        re_forces.SPEC,
+        bulk.SPEC,
+        vacancy_formation.SPEC,
+        interstitial_formation.SPEC,
+    ]

@@ -136,7 +136,7 @@ def write_references(path: Path, new: Sequence[ReferenceValue]) -> None:
     kept = {_key(value): value for value in read_references(path)}
     kept.update({_key(value): value for value in new})
     entries = [
-        {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != ""}
+        {f.name: getattr(value, f.name) for f in fields(value) if f.name != "note" or value.note}
         for _, value in sorted(kept.items())
     ]
     text = tomltext.dumps({"schema": REFERENCES_SCHEMA, "references": entries})

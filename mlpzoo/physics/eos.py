@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlpzoo.physics.crystals import Crystal
 
 N_VOLUMES = 9
-LARGEST_STRAIN = 0.03  # of the lattice constant, to either side
+LARGEST_STRAIN = 0.02  # of the lattice constant, to either side; with 0.03 the order of the curve shows in B
 MAX_SHIFTS = 8
 
 
