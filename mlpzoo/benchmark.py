@@ -167,6 +167,7 @@ class Job:
 
 RunFn = Callable[["Calculator", Case, RunSettings, Job], Outcome]
 DrawFn = Callable[[dict[str, dict[str, Any]], dict[str, dict[str, Any]], str], Any]
+DeriveFn = Callable[[dict[str, float], dict[str, float]], dict[str, float]]
 CompareFn = Callable[[dict[str, Any], dict[str, Any], RunSettings], dict[str, tuple[float, float]]]
 
 
@@ -188,6 +189,9 @@ class BenchmarkSpec:
             is printed as a tie.
         draw: ``draw(rows, floors, title)`` gives a matplotlib figure of a table; both map titles to
             the arrays of their results.
+        derive: ``derive(values, references)`` gives quantities that need both a result's values and the
+            reference values that it is compared with; called when a table is made, so that a new reference
+            needs no new run.
     """
 
     name: str
@@ -199,3 +203,4 @@ class BenchmarkSpec:
     run_floor: Callable[[Case, str, RunSettings], Outcome] | None = None
     compare: CompareFn | None = None
     draw: DrawFn | None = None
+    derive: DeriveFn | None = None

@@ -12,13 +12,23 @@ def mlpzoo_register_benchmarks() -> list[BenchmarkSpec]:
     from mlpzoo.benchmarks import (
         bulk,
         interstitial_formation,
+        interstitial_migration,
+        path_forces,
         re_forces,
+        speed,
         vacancy_formation,
+        vacancy_migration,
+        vibrations,
     )
 
     return [
         re_forces.SPEC,
+        path_forces.SPEC,
         bulk.SPEC,
         vacancy_formation.SPEC,
         interstitial_formation.SPEC,
+        vacancy_migration.SPEC,
+        interstitial_migration.SPEC,
+        vibrations.SPEC,
+        speed.SPEC,
     ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _REPEATS: dict[str, dict[Profile, int]] = {
     "diamond": {"smoke": 2, "standard": 2, "paper": 2},
-    "fcc": {"smoke": 2, "standard": 3, "paper": 3},
+    "fcc": {"smoke": 3, "standard": 3, "paper": 3},
     "bcc": {"smoke": 3, "standard": 4, "paper": 4},
 }
 _FMAX_EV_PER_ANG: dict[Profile, float] = {"smoke": 0.05, "standard": 0.02, "paper": 0.01}
@@ -22,7 +22,7 @@ _FMAX_EV_PER_ANG: dict[Profile, float] = {"smoke": 0.05, "standard": 0.02, "pape
 def supercell_repeat(structure: str, profile: Profile) -> int:
     """Cubic cells in each direction of a supercell with a defect.
 
-    Diamond: 64 atoms in every profile; fcc: 32 (smoke) or 108; bcc: 54 (smoke) or 128.
+    Diamond: 64 atoms; fcc: 108 (in 32, an fcc interstitial has the wrong ground state); bcc: 54 (smoke) or 128.
     """
     return _REPEATS[structure][profile]
 

@@ -107,6 +107,22 @@ class InterstitialFormation:
         return name, energy
 
 
+def ground_state(found: InterstitialFormation) -> str:
+    """The lowest configuration that is what it was started as.
+
+    Raises:
+        CalculationError: All of them relaxed into something else.
+    """
+    kept = {name: one.formation_ev for name, one in found.found.items() if one.became == name}
+    if not kept:
+        became = ", ".join(f"{name} → {one.became}" for name, one in found.found.items())
+        raise CalculationError(
+            f"no known interstitial is stable in this model: {became}",
+            hint="a hop needs two ends of a known configuration",
+        )
+    return min(kept, key=lambda name: kept[name])
+
+
 def vacancy_formation(
     crystal: Crystal,
     calculator: Calculator,
