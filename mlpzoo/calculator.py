@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
 
 from mlpzoo.errors import BadNumberError, CalculationError, UnsupportedElementError
+from mlpzoo.physics.evaluate import Evaluated, ManyAtOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ase import Atoms
 
     from mlpzoo.models import Backend, ModelCard, ModelSpec
 
 PUBLIC_PROPERTIES = ("energy", "forces", "stress")
+MAX_ATOMS_AT_ONCE = 512
+"""Of all structures in one call of a framework: 8 MB an atom for the largest published models."""
 
 
 class ZooCalculator(Calculator):
@@ -32,6 +36,7 @@ class ZooCalculator(Calculator):
 
     Attributes:
         n_evaluations: Number of times the inner calculator was run.
+        calculation_time_s: How long that took.
         card: The card.
     """
 
@@ -42,6 +47,7 @@ class ZooCalculator(Calculator):
         self.inner = inner
         self.card = card
         self.n_evaluations = 0
+        self.calculation_time_s = 0.0
         self.implemented_properties = [p for p in PUBLIC_PROPERTIES if p in card.properties]
         if "energy" in self.implemented_properties:
             self.implemented_properties.append("free_energy")
@@ -81,7 +87,10 @@ class ZooCalculator(Calculator):
         if system_changes:
             self.inner.results = {}  # or an inner that computes only what is asked leaves stale ones
         try:
-            self.inner.calculate(atoms.copy(), wanted, list(system_changes))
+            inside = atoms.copy()
+            start = time.perf_counter()
+            self.inner.calculate(inside, wanted, list(system_changes))
+            self.calculation_time_s += time.perf_counter() - start
             found = dict(self.inner.results)
             if atoms.cell.rank < 3:  # noqa: PLR2004  (what some frameworks return then is NaN)
                 found.pop("stress", None)
@@ -89,6 +98,55 @@ class ZooCalculator(Calculator):
         except BaseException:
             self.reset()  # so that the next call starts anew, and tells the inner one that all is new
             raise
+
+    def evaluate_many(self, frames: Sequence[Atoms]) -> list[Evaluated]:
+        """Energy and forces of each structure, in their order, with the checks of `calculate`.
+
+        Several at once if the inner calculator has a method of this name and kind (see
+        `mlpzoo.models.Backend.calculator`), else one after the other.  Structures may differ in everything;
+        they are not changed.
+
+        Raises:
+            PropertyNotImplementedError: The card declares no energy or no forces.
+            UnsupportedElementError: A species is not on the card.
+            BadNumberError: An energy or a force is NaN or infinite.
+            CalculationError: The inner calculator returned something else than one result a structure.
+        """
+        missing = {"energy", "forces"} - set(self.implemented_properties)
+        if missing:
+            raise PropertyNotImplementedError(f"{self.card.name}: {', '.join(sorted(missing))}")
+        for atoms in frames:
+            self._check_elements(atoms)
+        found: list[Evaluated] = []
+        for group in _groups(frames):
+            if isinstance(self.inner, ManyAtOnce) and len(group) > 1:
+                found += self._at_once(self.inner, group)
+            else:
+                found += [self._alone(atoms) for atoms in group]
+        return found
+
+    def _alone(self, atoms: Atoms) -> Evaluated:
+        self.calculate(atoms, ["energy", "forces"])
+        return Evaluated(energy_ev=self.results["energy"], forces_ev_per_ang=self.results["forces"].copy())
+
+    def _at_once(self, inner: ManyAtOnce, group: list[Atoms]) -> list[Evaluated]:
+        self.reset()  # what the inner one is asked next is all new to it
+        self.n_evaluations += len(group)
+        inside = [atoms.copy() for atoms in group]
+        start = time.perf_counter()
+        found = inner.evaluate_many(inside)
+        self.calculation_time_s += time.perf_counter() - start
+        if len(found) != len(group):
+            raise CalculationError(
+                f"{self.card.name} returned {len(found)} results for {len(group)} structures",
+                hint="this is a defect of the plugin: 'mlpzoo check' shows it",
+            )
+        checked = []
+        for atoms, one in zip(group, found, strict=True):
+            results = {"energy": one.energy_ev, "forces": one.forces_ev_per_ang}
+            good = self._checked(results, ["energy", "forces"], len(atoms))
+            checked.append(Evaluated(energy_ev=good["energy"], forces_ev_per_ang=good["forces"]))
+        return checked
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """What differs from the structure of the stored results, exactly and in a few microseconds."""
@@ -154,6 +212,20 @@ class ZooCalculator(Calculator):
         if "energy" in results:
             results["free_energy"] = results["energy"]
         return results
+
+
+def _groups(frames: Sequence[Atoms]) -> Iterator[list[Atoms]]:
+    """Consecutive structures, together not larger than what goes into memory at once."""
+    group: list[Atoms] = []
+    n_atoms = 0
+    for atoms in frames:
+        if group and n_atoms + len(atoms) > MAX_ATOMS_AT_ONCE:
+            yield group
+            group, n_atoms = [], 0
+        group.append(atoms)
+        n_atoms += len(atoms)
+    if group:
+        yield group
 
 
 def _where(array: np.ndarray[Any, np.dtype[np.float64]]) -> str:

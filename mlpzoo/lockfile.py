@@ -22,11 +22,12 @@ BASE_REQUIREMENTS: Final = (
     "ase>=3.26",
     "msgspec>=0.19",
     "numpy",
+    "phonopy>=4",
     "pluggy>=1.5",
     "scipy",
     "tomli>=2; python_version < '3.11'",
 )
-"""What the worker itself needs in every environment."""
+"""What the worker itself and the benchmarks need in every environment."""
 
 _VARIANT_PACKAGES: Final = ("torch",)
 _COMES_WITH_TORCH: Final = re.compile(
@@ -84,15 +85,21 @@ def read_lock(path: Path) -> LockFile:
     )
 
 
-def make_lock(requirements: Path, lock: Path, *, python: str = "3.10") -> LockFile:
+def make_lock(requirements: Path, lock: Path, *, python: str = "3.10", upgrade: bool = False) -> LockFile:
     """Resolve ``requirements.in`` plus what a worker needs into a lock file.
 
-    The lock is for every Python from ``python`` on.
+    The lock is for every Python from ``python`` on.  Its text holds no index, no path and no
+    machine-dependent build.
 
-    The text holds no index, no path and no machine-dependent build.
+    Args:
+        requirements: What the family needs.
+        lock: Where the lock goes.  Pins of a lock that is there already are kept as far as the requirements
+            allow it, because another version is another environment and may give other numbers.
+        python: The oldest Python that it is for.
+        upgrade: Keep no pin: take the newest version of everything.
 
     Raises:
-        EnvError: uv cannot resolve it.
+        EnvError: uv cannot resolve it, or the lock that is there is not one.
     """
     requirements, lock = requirements.resolve(), lock.resolve()
     if not requirements.is_file():
@@ -100,6 +107,8 @@ def make_lock(requirements: Path, lock: Path, *, python: str = "3.10") -> LockFi
     base = lock.with_suffix(".base.part")
     base.write_text("\n".join(BASE_REQUIREMENTS) + "\n", encoding="utf-8")
     out = lock.with_suffix(".lock.part")
+    if lock.is_file() and not upgrade:
+        out.write_text(_preferences(lock), encoding="utf-8")  # uv keeps the pins of an output file
     try:
         uv(
             *("pip", "compile", "--universal", "--python-version", python, "--generate-hashes"),
@@ -112,6 +121,12 @@ def make_lock(requirements: Path, lock: Path, *, python: str = "3.10") -> LockFi
         out.unlink(missing_ok=True)
     lock.write_text(clean(text), encoding="utf-8")
     return read_lock(lock)
+
+
+def _preferences(lock: Path) -> str:
+    """A lock's pins as uv reads them, with torch among them."""
+    read = read_lock(lock)
+    return "\n".join([lock.read_text(encoding="utf-8"), *read.variants]) + "\n"
 
 
 def clean(resolved: str) -> str:

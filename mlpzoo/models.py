@@ -130,6 +130,10 @@ class Backend(Protocol):
 
         Called where ``requires`` is importable: in this process or inside the family's environment.
 
+        If it has a method ``evaluate_many(frames) -> list[Evaluated]`` (`mlpzoo.physics.evaluate`), that is
+        given several structures of together a few hundred atoms wherever there is more than one to evaluate.
+        Results must be those of one structure after the other.
+
         Raises:
             ModelError: The weights cannot be loaded.
         """

@@ -22,3 +22,6 @@ BOLTZMANN_EV_PER_KELVIN: Final = 8.617333262e-5
 
 RYDBERG_IN_EV: Final = 13.605693122994
 """1 Ry in eV."""
+
+ANG2_PER_FS_IN_CM2_PER_S: Final = 0.1
+"""1 Å²/fs in cm²/s: 1e-16 cm² / 1e-15 s."""

@@ -200,7 +200,7 @@ def run_task(task: wire.RunTask, progress: Any, known: Registry | None = None) -
             np.random.seed(task.settings.seed)  # noqa: NPY002  (frameworks that use the global one)
             job = Job(progress=progress, directory=Path(task.directory) if task.directory else None)
             outcome = spec.run(calc, task.case, task.settings, job)
-        report = _report(outcome, {q.name for q in spec.quantities})
+        report = report_of(outcome, {q.name for q in spec.quantities})
     except wire.Closed:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  (a failed result, with its reason)
@@ -233,7 +233,7 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else ''}"
 
 
-def _report(outcome: Outcome, declared: set[str]) -> wire.Report:
+def report_of(outcome: Outcome, declared: set[str]) -> wire.Report:
     """What the parent is told of an outcome; a failure if it is not what the benchmark declared."""
     import numpy as np
 

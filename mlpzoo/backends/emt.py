@@ -41,13 +41,13 @@ class EmtBackend:
         return (CARD,)
 
     def calculator(self, spec: ModelSpec) -> Calculator:
-        """ASE's EMT with its own cutoff, which does not depend on the elements present.
+        """ASE's EMT with its own cutoff, which does not depend on the elements present, and without a memory.
 
         Raises:
             UsageError: A path was given.
         """
         if spec.path is not None:
             raise UsageError("emt reads no files", hint="use 'emt' for its only parameter set")
-        from ase.calculators.emt import EMT
+        from mlpzoo.backends.emt_calculator import EmtCalculator
 
-        return EMT()
+        return EmtCalculator()

@@ -18,7 +18,10 @@ COMMANDS = {
     "plugins": ("mlpzoo.cli.listing:plugins", "List the plugins, what they registered, what failed."),
     "env": ("mlpzoo.cli.env:env", "Make, list, remove and lock the families' environments."),
     "data": ("mlpzoo.cli.data:data", "Fetch, check and make data sets."),
-    "reference": ("mlpzoo.cli.reference:reference", "Compute the values that models are compared with, by DFT."),
+    "reference": (
+        "mlpzoo.cli.reference:reference",
+        "Compute the values that models are compared with, by DFT.",
+    ),
     "check": ("mlpzoo.cli.check:check", "Test a model against the promises of the interface."),
     "completion": ("mlpzoo.cli.completion:completion", "Print the shell's completion script."),
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--timeout", "timeout_s", type=float, default=1800.0, show_default=True, help="Seconds per model."
 )
 def check(models: tuple[str, ...], only: str, *, everything: bool, **options: Any) -> None:
-    r"""Run the conformance kit on MODELS, each in its own environment.
+    """Run the conformance kit on MODELS, each in its own environment.
 
     Exits with 1 if a promise is broken.
 
@@ -30,7 +30,7 @@ def check(models: tuple[str, ...], only: str, *, everything: bool, **options: An
     mlpzoo check mace
     mlpzoo check mace/si-small nequip:my.ckpt
     mlpzoo check --all
-    """
+    """  # noqa: D301
     from mlpzoo.conformance import check_model
     from mlpzoo.errors import UsageError, ZooError
     from mlpzoo.registry import default_registry

@@ -14,7 +14,7 @@ from mlpzoo.cli import completing
 from mlpzoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from mlpzoo.render import Format
+    from mlpzoo.render import Format, View
     from mlpzoo.table import Comparison
     from mlpzoo.tasks import Plan
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     type=click.Choice(PROFILES),
     default="standard",
     show_default=True,
-    help="smoke: a few structures, to try things; profiles never share a table.",
+    help="smoke: seconds, to try things; paper: the sizes of publications. Profiles never share a table.",
 )
 @click.option(
     "--format",
@@ -75,6 +75,16 @@ if TYPE_CHECKING:
     help="csv and json always hold all.",
 )
 @click.option("--intervals", is_flag=True, help="Print 95 % intervals below the values (terminal).")
+@click.option(
+    "--against",
+    default="",
+    metavar="LEVEL",
+    shell_complete=completing.levels,
+    help="Compare every model with the references of this level of theory, e.g. PBE or experiment "
+    "[default: its own level, if there are references of it].",
+)
+@click.option("--errors", is_flag=True, help="Print deviations from the reference, where there is one.")
+@click.option("--costs", is_flag=True, help="Print what each row has cost: force calls, CPU and wall time.")
 @click.option(
     "--figures",
     type=click.Path(file_okay=False, path_type=Path),
@@ -127,29 +137,33 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print what would be run, and where; run nothing.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 def compare(**options: Any) -> None:  # fmt: skip
-    r"""Run the same benchmarks on several models and print one table a benchmark.
+    """Run the same benchmarks on several models and print one table a benchmark.
 
     Each family runs in an environment of its own, made on first use. Results are stored: the same command
     again prints them at once, and goes on where an interrupted one stopped.
 
     \b
     mlpzoo compare --models mace,nequip
-    mlpzoo compare --models 'mace/*,nequip:my.ckpt' --format latex
-    mlpzoo data fetch liu2023-si
-    mlpzoo compare --models mace,nequip --system liu2023-si-vacancy
-    mlpzoo compare --models tersoff,lj                (no environment needed)
+    mlpzoo compare --models mace,nequip --benchmarks all --system si
+    mlpzoo compare -m tersoff,lj -b all --profile smoke    (no environment needed)
+    mlpzoo compare -m mace,nequip -b bulk --against experiment --errors
+    mlpzoo compare -m 'mace/*,nequip:my.ckpt' --format latex
+    mlpzoo compare -m mace -s liu2023-si    (after 'mlpzoo data fetch liu2023-si')
 
     Exit code: 0; 1 if a task failed; 2 for wrong usage.
-    """
+    """  # noqa: D301  (click wants the control character)
+    from mlpzoo import levels
     from mlpzoo.planning import plan
     from mlpzoo.registry import default_registry
+    from mlpzoo.render import View
     from mlpzoo.store import Store
     from mlpzoo.tasks import Request, names_in
 
     form, output, figures = options.pop("form"), options.pop("output"), options.pop("figures")
     if output and not os.access(output.parent, os.W_OK):
         raise UsageError(f"{output}: there is no writable directory {output.parent}", hint="create it")
-    shown = {"all_columns": options.pop("columns") == "all", "intervals": options.pop("intervals")}
+    flags = {name: options.pop(name) for name in ("intervals", "errors", "costs")}
+    view = View(all_columns=options.pop("columns") == "all", **flags)
     quiet, dry_run = options.pop("quiet"), options.pop("dry_run")
     settings = RunSettings(profile=options.pop("profile"), seed=options.pop("seed"))
     lists = {name: names_in(options.pop(name)) for name in ("models", "benchmarks", "systems")}
@@ -158,11 +172,12 @@ def compare(**options: Any) -> None:  # fmt: skip
     registry, store = default_registry(), Store()
     options.update(lists)
     work = plan(Request(settings=settings, **options), registry, store)
+    levels.resolve(work.request.against, [task.case for task in work.tasks])  # before hours are spent
     if dry_run:
         _print_plan(work)
         return
     found = _run(work, quiet=quiet)
-    _print(found, form, output, **shown)
+    _print(found, form, output, view)
     if figures:
         from mlpzoo.render import write_figures
 
@@ -191,7 +206,7 @@ def _run(work: Plan, *, quiet: bool) -> Comparison:
     return comparison(work, results)
 
 
-def _print(found: Comparison, form: str, output: Path | None, *, all_columns: bool, intervals: bool) -> None:
+def _print(found: Comparison, form: str, output: Path | None, view: View) -> None:
     from mlpzoo import render
 
     if form == "terminal":
@@ -202,11 +217,10 @@ def _print(found: Comparison, form: str, output: Path | None, *, all_columns: bo
         with output.open("w", encoding="utf-8") if output else contextlib.nullcontext(sys.stdout) as stream:
             width = None if stream.isatty() else 160
             console = Console(file=stream, width=width, highlight=False)
-            blocks = render.terminal(found, all_columns=all_columns, intervals=intervals, width=console.width)
-            for item in blocks:
+            for item in render.terminal.render(found, view, width=console.width):
                 console.print(item)
         return
-    text = render.render(found, cast("Format", form), all_columns=all_columns)
+    text = render.render(found, cast("Format", form), view)
     if output:
         output.write_text(text, encoding="utf-8")
     else:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlpzoo.levels import levels_of
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -39,4 +41,8 @@ families = names(lambda r: r.families, commas=False)
 benchmarks = names(lambda r: ["all", *r.benchmarks])
 systems = names(
     lambda r: [n for s, cs in r.systems.items() for n in dict.fromkeys([s, *(c.name for _, c in cs)])]
+)
+levels = names(
+    lambda r: levels_of(ref for cs in r.systems.values() for _, case in cs for ref in case.references),
+    commas=False,
 )

@@ -8,13 +8,13 @@ import click
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    r"""Print the completion script for SHELL.
+    """Print the completion script for SHELL.
 
     \b
     bash:  mlpzoo completion bash >> ~/.bashrc
     zsh:   mlpzoo completion zsh >> ~/.zshrc
     fish:  mlpzoo completion fish > ~/.config/fish/completions/mlpzoo.fish
-    """
+    """  # noqa: D301
     from click.shell_completion import get_completion_class
 
     from mlpzoo.cli import cli

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlpzoo.cli.pace import Pace, duration
+
 if TYPE_CHECKING:
     from mlpzoo.groups import Event
-    from mlpzoo.tasks import Task
 
 _EVERY_S = 15.0
+_WIDE = 120
+_SHORT_S = 120.0
+Clock = Callable[[], float]
 
 
 def display(total: int, *, quiet: bool = False) -> Plain | Bars:
@@ -29,8 +35,20 @@ def summary(event: Event) -> str:
     assert event.task is not None  # noqa: S101
     result = event.result
     if result.status == "ok":
-        return f"{event.task.label}: ok, {result.n_evaluations} force calls, {result.wall_time_s:.1f} s"
+        wall = result.wall_time_s
+        took = f"{wall:.1f} s" if wall < _SHORT_S else duration(wall)
+        return f"{event.task.label}: ok, {result.n_evaluations} force calls, {took}"
     return f"{event.task.label}: {result.status}: {result.message.splitlines()[0]}"
+
+
+@dataclass(slots=True)
+class _Family:
+    """What is known of a family at work: its task, the last line about it, and its pace."""
+
+    label: str = ""
+    text: str = ""
+    said_s: float = 0.0
+    pace: Pace | None = None
 
 
 class Plain:
@@ -39,14 +57,16 @@ class Plain:
     Args:
         total: Number of tasks.
         quiet: Say nothing.
+        clock: Seconds.
     """
 
-    def __init__(self, total: int, *, quiet: bool = False) -> None:
+    def __init__(self, total: int, *, quiet: bool = False, clock: Clock = time.monotonic) -> None:
         self.total = total
         self.quiet = quiet
         self.finished = 0
-        self.start = time.monotonic()
-        self._last: dict[str, tuple[str, float]] = {}
+        self.clock = clock
+        self.start = clock()
+        self._families: dict[str, _Family] = {}
 
     def __enter__(self) -> Plain:
         return self
@@ -56,24 +76,29 @@ class Plain:
 
     def show(self, event: Event) -> None:
         """Print what is new."""
+        now = self.clock()
         if event.kind == "done":
             self.finished += 1
+            self._families.pop(event.family, None)
             self._say(f"[{self.finished}/{self.total}] {summary(event)}")
             return
-        now = time.monotonic()
-        text, when = self._last.get(event.family, ("", 0.0))
-        if event.kind == "progress":
-            if not event.total or now - when < _EVERY_S:
-                self._last.setdefault(event.family, (event.text, now))
-                return
-            self._say(f"{_label(event)}: {event.done}/{event.total} {event.text}")
-        elif event.text != text:
-            self._say(f"{event.family or 'reference'}: {event.text}")
-        self._last[event.family] = (event.text, now)
+        label = _label(event)
+        family = self._families.get(event.family)
+        if family is None or family.label != label:
+            family = self._families[event.family] = _Family(label=label, said_s=now)
+        if event.kind != "progress":
+            if event.text != family.text:
+                family.text = event.text
+                self._say(f"{event.family or 'reference'}: {event.text}")
+        elif event.total:
+            family.pace = Pace.after(family.pace, done=event.done, total=event.total, now_s=now)
+            if now - family.said_s >= _EVERY_S:
+                family.said_s = now
+                self._say(f"{label}: {event.done}/{event.total} {_comma(event.text, family.pace.left)}")
 
     def _say(self, text: str) -> None:
         if not self.quiet:
-            click.echo(f"{time.monotonic() - self.start:6.1f} s  {text}", err=True)
+            click.echo(f"{self.clock() - self.start:6.1f} s  {text}", err=True)
 
 
 class Bars:
@@ -81,32 +106,37 @@ class Bars:
 
     Args:
         total: Number of tasks.
+        clock: Seconds.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, *, clock: Clock = time.monotonic) -> None:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
             Progress,
+            ProgressColumn,
             SpinnerColumn,
             TextColumn,
             TimeElapsedColumn,
-            TimeRemainingColumn,
         )
+        from rich.table import Column
 
-        self._progress = Progress(
+        console = Console(stderr=True, highlight=False)
+        one_line = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+        columns: list[ProgressColumn] = [
             SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True, highlight=False),
-            transient=True,
-        )
-        self._all = self._progress.add_task("all tasks", total=total)
+            TextColumn("{task.description}", table_column=one_line, markup=False),
+            *([BarColumn(bar_width=24)] if console.width >= _WIDE else []),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True, min_width=12)),
+        ]
+        self._progress = Progress(*columns, console=console, transient=True, expand=True)
+        self._all = self._progress.add_task("all tasks", total=total, left="")
         self._families: dict[str, Any] = {}
+        self._paces: dict[str, Pace] = {}
+        self._clock = clock
 
     def __enter__(self) -> Bars:
         self._progress.start()
@@ -126,18 +156,30 @@ class Bars:
         if event.kind == "done":
             self._progress.console.print(summary(event), markup=False)
             self._progress.advance(self._all)
+            self._paces.pop(event.family, None)
             bar = self._families.pop(event.family, None)
             if bar is not None:
                 self._progress.remove_task(bar)
             return
         bar = self._families.get(event.family)
         if bar is None:
-            bar = self._families[event.family] = self._progress.add_task("", total=None)
-        text = f"{_label(event)}: {event.text}"[:90]
-        total = event.total or None
-        self._progress.update(bar, description=text, total=total, completed=event.done)
+            bar = self._families[event.family] = self._progress.add_task("", total=None, left="")
+        left = ""
+        if event.total:
+            pace = Pace.after(
+                self._paces.get(event.family), done=event.done, total=event.total, now_s=self._clock()
+            )
+            self._paces[event.family] = pace
+            left = pace.left
+        text = f"{_label(event)}: {event.text}"
+        self._progress.update(
+            bar, description=text, total=event.total or None, completed=event.done, left=left
+        )
 
 
 def _label(event: Event) -> str:
-    task: Task | None = event.task
-    return task.label if task is not None else event.family or "reference"
+    return event.task.label if event.task is not None else event.family or "reference"
+
+
+def _comma(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)

@@ -141,10 +141,12 @@ def remove(families: tuple[str, ...], *, unused: bool, everything: bool) -> None
 @env.command()
 @click.argument("families", nargs=-1, required=True, shell_complete=completing.families)
 @click.option("--python", default="3.10", show_default=True, help="Oldest Python that the lock is for.")
-def lock(families: tuple[str, ...], python: str) -> None:
+@click.option("--upgrade", is_flag=True, help="Take the newest versions, instead of keeping old pins.")
+def lock(families: tuple[str, ...], python: str, *, upgrade: bool) -> None:
     """Resolve the requirements.in of FAMILIES into their requirements.lock.
 
-    FAMILY may also be a directory that holds a requirements.in, for a plugin that is being written.
+    Pins of an existing lock change only where they must.  FAMILY may also be a directory that holds a
+    requirements.in, for a plugin that is being written.
     """
     from mlpzoo import lockfile
     from mlpzoo.registry import default_registry
@@ -161,7 +163,7 @@ def lock(families: tuple[str, ...], python: str) -> None:
         if not source.is_file():
             raise EnvError(f"{source}: no such file", hint="list the family's packages in it")
         old = target.read_bytes() if target.is_file() else b""
-        made = lockfile.make_lock(source, target, python=python)
+        made = lockfile.make_lock(source, target, python=python, upgrade=upgrade)
         changed = "changed" if target.read_bytes() != old else "unchanged"
         open_ = f", left open: {', '.join(made.variants)}" if made.variants else ""
         click.echo(f"{target.name} of {family}: {len(made.packages)} packages, {changed}{open_}")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlpzoo.cli import completing
+from mlpzoo.errors import UsageError
+from mlpzoo.levels import levels_of
 from mlpzoo.registry import default_registry
 
 if TYPE_CHECKING:
+    from mlpzoo.benchmark import BenchmarkSpec
     from mlpzoo.registry import Registry
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_READY = "ready"
 
 
 def show(rows: Sequence[dict[str, Any]], *, as_json: bool, wide: Sequence[str] = ()) -> None:
@@ -62,11 +67,7 @@ def models(names: tuple[str, ...], elements: str, *, as_json: bool) -> None:
             click.echo(json.dumps(found, indent=2, ensure_ascii=False))
             return
         for card in found:
-            for key, value in card.items():
-                if value not in ("", None, {}, ()):
-                    text = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-                    click.echo(f"{key:20} {text}")
-            click.echo()
+            _card(card)
         return
     wanted = [e for e in elements.replace(",", " ").split() if e]
     rows = [
@@ -102,29 +103,61 @@ def _place(registry: Registry, family: str) -> str:
 
 
 @click.command()
+@click.argument("names", nargs=-1, shell_complete=completing.benchmarks)
 @AS_JSON
-def benchmarks(*, as_json: bool) -> None:
-    """List the benchmarks, their quantities and cases."""
+def benchmarks(names: tuple[str, ...], *, as_json: bool) -> None:
+    """List the benchmarks; with NAMES, their quantities and cases."""
     registry = default_registry()
     systems = registry.systems  # benchmarks whose cases cannot be listed are reported below
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "benchmark": name,
-            "version": entry.item.version,
-            "title": entry.item.title,
+            "version": spec.version,
+            "title": spec.title,
+            "systems": [s for s, pairs in systems.items() if any(b == name for b, _ in pairs)],
             "cases": [c.name for pairs in systems.values() for b, c in pairs if b == name],
-            "quantities": [q.name for q in entry.item.quantities if q.shown],
+            "quantities": [q.name for q in spec.quantities if q.shown],
         }
-        for name, entry in registry.benchmarks.items()
+        for name, spec in ((n, registry.benchmark(n).item) for n in _chosen(names, registry.benchmarks))
     ]
-    show(rows, as_json=as_json, wide=("title", "cases", "quantities"))
+    if as_json:
+        show(rows, as_json=True)
+    elif not names:
+        keys = ("benchmark", "version", "systems", "title")
+        show([{k: row[k] for k in keys} for row in rows], as_json=False, wide=("title", "systems"))
+    else:
+        for row in rows:
+            click.echo(f"{row['benchmark']} v{row['version']}: {row['title']}")
+            click.echo(f"cases: {', '.join(row['cases'])}")
+            show(_quantities(registry.benchmark(row["benchmark"]).item), as_json=False, wide=("column",))
     _say_broken(registry)
 
 
+def _chosen(names: Sequence[str], known: Iterable[str]) -> Iterable[str]:
+    return known if not names or "all" in names else dict.fromkeys(names)
+
+
+def _quantities(spec: BenchmarkSpec) -> list[dict[str, Any]]:
+    return [
+        {
+            "column": q.title,
+            "unit": q.unit,
+            "better": "" if q.better == "none" else q.better,
+            "shown": "" if q.shown else "heading" if q.in_heading else "--columns all",
+            "quantity": q.name,
+        }
+        for q in spec.quantities
+    ]
+
+
 @click.command()
+@click.argument("names", nargs=-1, shell_complete=completing.systems)
 @AS_JSON
-def systems(*, as_json: bool) -> None:
-    """List the systems (what --system takes) and their cases."""
+def systems(names: tuple[str, ...], *, as_json: bool) -> None:
+    """List the systems (what --system takes) and their cases; with NAMES, all benchmarks on these.
+
+    NAMES are systems, cases or globs of them.
+    """
     rows = [
         {
             "system": system,
@@ -132,13 +165,49 @@ def systems(*, as_json: bool) -> None:
             "benchmark": benchmark,
             "elements": " ".join(case.elements),
             "level of theory": case.level_of_theory,
+            "references": list(levels_of(case.references)),
             "title": case.title,
-            "state": case.unavailable or "ready",
+            "state": case.unavailable or _READY,
         }
         for system, pairs in default_registry().systems.items()
         for benchmark, case in pairs
     ]
-    show(rows, as_json=as_json, wide=("title", "state"))
+    for name in names:
+        if not any(_matches(row, name) for row in rows):
+            raise UsageError(f"there is no system or case '{name}'", hint="see 'mlpzoo systems'")
+    rows = [row for row in rows if not names or any(_matches(row, name) for name in names)]
+    if as_json:
+        show(rows, as_json=True)
+    elif names:
+        for row in rows:
+            _card(row)
+    else:
+        show(_by_case(rows), as_json=False, wide=("benchmarks",))
+        for case, state in {row["case"]: row["state"] for row in rows if row["state"] != _READY}.items():
+            click.echo(f"{case}: {state}")
+
+
+def _matches(row: dict[str, Any], name: str) -> bool:
+    return any(fnmatch.fnmatch(row[key], name) for key in ("system", "case"))
+
+
+def _by_case(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a case, with all its benchmarks."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        made = {"system": row["system"], "case": row["case"], "benchmarks": []}
+        merged = found.setdefault((row["system"], row["case"]), made)
+        merged["benchmarks"].append(row["benchmark"] if row["state"] == _READY else f"({row['benchmark']})")
+    return list(found.values())
+
+
+def _card(row: dict[str, Any]) -> None:
+    """All that is known of one thing, a line a key."""
+    for key, value in row.items():
+        if value not in ("", None, {}, (), []):
+            text = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
+            click.echo(f"{key:20} {text}")
+    click.echo()
 
 
 @click.command()

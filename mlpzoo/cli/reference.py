@@ -50,7 +50,7 @@ def reference(
     work: Path | None,
     out: Path | None,
 ) -> None:
-    r"""Compute the reference values of a property benchmark with Quantum ESPRESSO.
+    """Compute the reference values of a property benchmark with Quantum ESPRESSO.
 
     It runs the very function that models are tested with, at the level of theory of the silicon sets:
     PBE, 18 Ry, k-points as in the shifted 2x2x2 mesh of 64 atoms. Each calculation is kept: the same
@@ -59,7 +59,7 @@ def reference(
     \b
     mlpzoo reference bulk --system si
     mlpzoo reference vacancy-formation --system si --out benchmarks_data/si/crystal/references.toml
-    """
+    """  # noqa: D301
     from mlpzoo import paths
     from mlpzoo.data.crystal import write_references
     from mlpzoo.data.labelling import PwEngine

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atom
-from ase.build import bulk
 
 from mlpzoo.data.queue import QueuedFrame, Run
 from mlpzoo.errors import DataError, UsageError
+from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.events import RESIDENCE_FS, distance_to_rare_event, find_events
 from mlpzoo.physics.md import FRICTION_PER_FS, langevin
-from mlpzoo.physics.sites import SiteSet, diamond_sites
+from mlpzoo.physics.sites import SiteSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,10 +68,10 @@ def defect_cell(system: str) -> DefectCell:
         message = f"there is no system '{system}'"
         raise UsageError(message, hint=f"choose one of {', '.join(SYSTEMS)}")
     a = LATTICE_CONSTANT_SI_ANG
-    host = bulk("Si", "diamond", a=a, cubic=True).repeat(REPEAT)
+    crystal = Crystal(symbol="Si", structure="diamond", lattice_constant_ang=a)
     interstitial = system == "si-interstitial"
-    sites = diamond_sites(a, REPEAT, host, interstitials=interstitial)
-    atoms = host.copy()
+    sites = crystal.sites(REPEAT, interstitials=interstitial)
+    atoms = crystal.supercell(REPEAT)
     if interstitial:
         atoms.append(Atom("Si", (a / 2, a / 2, a / 2)))
     else:

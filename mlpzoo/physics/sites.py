@@ -81,25 +81,6 @@ class SiteSet:
         )
 
 
-def diamond_sites(lattice_constant_ang: float, repeat: int, host: Atoms, *, interstitials: bool) -> SiteSet:
-    """Sites of a cubic diamond supercell with an atom at the origin.
-
-    Args:
-        lattice_constant_ang: Of the cubic cell.
-        repeat: Cubic cells in each direction.
-        host: The perfect supercell.
-        interstitials: Whether to add the tetrahedral and hexagonal sites.
-    """
-    if not interstitials:
-        return SiteSet.from_lattice(host)
-    corners = np.stack(np.meshgrid(*[np.arange(repeat)] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3)
-    return SiteSet.from_lattice(
-        host,
-        tetrahedral=(corners + DIAMOND_TETRAHEDRAL).reshape(-1, 3) * lattice_constant_ang,
-        hexagonal=(corners + DIAMOND_HEXAGONAL).reshape(-1, 3) * lattice_constant_ang,
-    )
-
-
 class SiteFinder:
     """Nearest sites of many positions, by a tree over the sites and their periodic images."""
 

@@ -1,18 +1,25 @@
-"""The conformance kit: what every calculator promises, and tests of it for plugin authors.
+"""The conformance kit: what every calculator and every benchmark promises, for plugin authors.
 
 In a plugin's tests::
 
-    from mlpzoo.testing import BackendConformance
+    from mlpzoo.testing import BackendConformance, BenchmarkConformance
 
 
     class TestMace(BackendConformance):
         model = "mace/si-small"
 
-Without pytest: ``for result in run_checks(Subject(backend=..., spec=...)): ...``
+
+    class TestBulkEnergy(BenchmarkConformance):
+        benchmark = "bulk-energy"
+
+Without pytest: ``for result in run_checks(Subject(backend=..., spec=...)): ...``; `run_benchmark_checks`.
 """
 
 from __future__ import annotations
 
+from mlpzoo.testing.benchmark_kit import BENCHMARK_CHECKS, run_benchmark_checks
+from mlpzoo.testing.benchmark_subject import BenchmarkSubject
+from mlpzoo.testing.benchmark_suite import BenchmarkConformance
 from mlpzoo.testing.golden import write_golden
 from mlpzoo.testing.kit import CHECKS, run_checks
 from mlpzoo.testing.local import subject_of
@@ -21,8 +28,11 @@ from mlpzoo.testing.subject import Evaluation, Subject
 from mlpzoo.testing.suite import BackendConformance, check_model
 
 __all__ = [
+    "BENCHMARK_CHECKS",
     "CHECKS",
     "BackendConformance",
+    "BenchmarkConformance",
+    "BenchmarkSubject",
     "BrokenPromiseError",
     "Check",
     "CheckResult",
@@ -30,6 +40,7 @@ __all__ = [
     "NotApplicableError",
     "Subject",
     "check_model",
+    "run_benchmark_checks",
     "run_checks",
     "subject_of",
     "write_golden",

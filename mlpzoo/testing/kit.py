@@ -10,6 +10,7 @@ from mlpzoo.testing import (
     checks_declared,
     checks_derivatives,
     checks_limits,
+    checks_many,
     checks_scale,
     checks_state,
     checks_symmetry,
@@ -29,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     *checks_symmetry.CHECKS,
     *checks_limits.CHECKS,
     *checks_state.CHECKS,
+    *checks_many.CHECKS,
     *checks_scale.CHECKS,
 )
 """Every promise, in the order in which it is tested."""

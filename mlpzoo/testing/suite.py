@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlpzoo.testing.kit import CHECKS, run_checks
 from mlpzoo.testing.report import CheckResult
+from mlpzoo.testing.verdict import judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,18 +82,7 @@ class BackendConformance:
 
     def test_promise(self, promise: str) -> None:
         """The promise is kept."""
-        import pytest
-
-        result = self.run_check(promise)
-        reason = self.known_failures.get(promise, "")
-        if result.status == "skipped":
-            pytest.skip(result.message)
-        if result.status == "failed":
-            if reason:
-                pytest.xfail(f"{reason}: {result.message}")
-            pytest.fail(f"broken: {result.promise}\n{result.message}", pytrace=False)
-        if reason:
-            pytest.fail(f"'{promise}' is kept now: remove it from known_failures", pytrace=False)
+        judge(self.run_check(promise), self.known_failures)
 
     def test_known_failures_are_checks(self) -> None:
         """No leftovers of renamed checks."""

@@ -105,6 +105,63 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
     return make
 
 
+PROPERTIES = """
+from mlpzoo import BenchmarkSpec, Case, ModelCard, Outcome, Quantity, hookimpl
+from mlpzoo.benchmark import Reference
+
+LEVELS = {"good": "PBE", "rough": "empirical", "melts": "PBE"}
+
+class Backend:
+    family = "prop"
+    requires = ()
+    lock_file = None
+    def cards(self):
+        return [
+            ModelCard(name=f"prop/{n}", family="prop", elements=("Cu",), properties=("energy",), level_of_theory=level)
+            for n, level in LEVELS.items()
+        ]
+    def calculator(self, spec):
+        from ase.calculators.emt import EMT
+        return EMT()
+
+def run(calculator, case, settings, job):
+    name = calculator.card.name
+    job.progress(1, 2, "MD steps")
+    if name == "prop/melts":
+        return Outcome(values={"n_atoms": 108.0}, absent={"barrier": "melted"})
+    return Outcome(values={"n_atoms": 108.0, "barrier": {"prop/good": 0.71, "prop/rough": 0.65}[name]})
+
+def ref(value, level):
+    return Reference(quantity="barrier", value=value, level_of_theory=level, source=f"doi of {level}")
+
+@hookimpl
+def mlpzoo_register_backends():
+    return [Backend()]
+
+@hookimpl
+def mlpzoo_register_benchmarks():
+    case = Case(name="prop-vacancy", system="prop", elements=("Cu",), references=(ref(0.70, "PBE"), ref(0.66, "experiment")))
+    quantities = (
+        Quantity(name="barrier", unit="eV", title="E_m", decimals=2, better="closer"),
+        Quantity(name="n_atoms", unit="", title="atoms", decimals=0, better="none", in_heading=True),
+    )
+    return [
+        BenchmarkSpec(
+            name="toy-barrier", version=2, title="A barrier", quantities=quantities, cases=lambda _: [case], run=run
+        )
+    ]
+"""
+
+
+@pytest.fixture
+def barriers(zoo: Zoo, install: Callable[[str, str], Path]) -> Callable[..., Done]:
+    """``barriers("-f", "md")``: a comparison of three models of a benchmark with references at two levels."""
+    install("mlpzoo-prop", PROPERTIES)
+    return lambda *more: zoo(
+        "compare", "-m", "prop/*", "-b", "toy-barrier", "-s", "prop", "--isolate", "never", "-q", *more
+    )
+
+
 @pytest.fixture
 def framed(install: Callable[[str, str], Path]) -> None:
     """An installed family whose framework is not here."""

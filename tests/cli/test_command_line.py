@@ -54,6 +54,7 @@ def test_help_of_every_command_exits_with_0_and_fits_80_columns(
     assert done.err == ""
     assert done.out.startswith(f"Usage: {' '.join(('mlpzoo', *path))} ")
     assert max(map(len, done.out.splitlines())) <= 80
+    assert "\\b" not in done.out, "click's sign for 'do not wrap' has to be the control character"
 
 
 def test_short_help_of_the_list_is_that_of_the_command_it_names() -> None:
@@ -118,6 +119,9 @@ CELLS = ("-b", "toy-cells", "-s", "toy-cu")
             "cannot run yet",
             "mlpzoo data fetch liu2023-si-vacancy",
         ),
+        (("compare", "-m", "toy", *CELLS, "--against", "PBE"), "'PBE'", "--against"),
+        (("benchmarks", "re-force"), "unknown benchmark 're-force'", "'re-forces'"),
+        (("systems", "nonsense"), "no system or case 'nonsense'", "mlpzoo systems"),
         (("models", "toy/goood"), "family 'toy' has no model 'goood'", "'toy/good'"),
         (("check", "toi"), "unknown model family 'toi'", "'toy'"),
         (("check",), "no model named", "mlpzoo check"),
@@ -264,6 +268,8 @@ def complete(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], set[s
         ("compare -m emt -b t", {"toy-cells"}),
         ("compare -m emt -s toy-", {"toy-cu", "toy-al", "toy-si"}),
         ("compare --fo", {"--format"}),
+        ("benchmarks toy-", {"toy-cells"}),
+        ("systems toy-c", {"toy-cu"}),
         ("models toy/go", {"toy/good"}),
         ("check toy/go", {"toy/good"}),
         ("env create to", {"toy"}),

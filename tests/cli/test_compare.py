@@ -51,12 +51,13 @@ def test_csv_holds_the_same_numbers_as_json(cached: Cached) -> None:
 
 
 def test_markdown_latex_and_terminal_hold_every_table(cached: Cached) -> None:
-    assert cached("-f", "md").out.count("### ") == 4
-    assert cached("-f", "latex").out.count(r"\begin{tabular}") == 4
+    assert cached("-f", "md").out.count("### ") == 3
+    assert cached("-f", "latex").out.count(r"\begin{tabular}") == 3
     text = cached().out
     for heading in ("toy-cells v1 · toy-al · profile smoke", "re-forces v1 · toy-cu · profile smoke"):
         assert heading in text
-    assert "toy/good: does not know Si" in text
+    line = "toy-cells v1 · toy-si · profile smoke · unsupported: toy/good, emt/emt (does not know Si)"
+    assert line in text.splitlines()
 
 
 def test_hidden_columns_and_intervals_are_shown_when_asked_for(cached: Cached) -> None:
@@ -136,8 +137,8 @@ def test_failed_row_makes_the_exit_code_1_and_is_explained(zoo: Zoo) -> None:
 def test_unsupported_row_is_no_failure(zoo: Zoo) -> None:
     done = zoo("compare", "-m", "toy/good", "-b", "toy-cells", "-s", "toy-si")
     assert done.code == 0
-    assert "—" in done.out
-    assert "toy/good: does not know Si" in done.out
+    line = "toy-cells v1 · toy-si · profile standard · unsupported: toy/good (does not know Si)"
+    assert line in done.out
 
 
 def test_case_that_cannot_run_yet_is_named_beside_those_that_can(zoo: Zoo) -> None:
@@ -157,6 +158,53 @@ def test_case_that_cannot_run_yet_is_named_beside_those_that_can(zoo: Zoo) -> No
     assert "re-forces v1 · toy-cu" in done.out
     assert done.err.startswith("left out liu2023-si-vacancy: ")
     assert "mlpzoo data fetch liu2023-si-vacancy" in done.err
+
+
+# -- references --------------------------------------------------------------------------------------
+
+
+def test_properties_are_ranked_by_their_distance_to_the_reference(barriers: Cached) -> None:
+    lines = barriers().out.splitlines()
+    assert lines[0] == "toy-barrier v2 · prop-vacancy · profile standard · 108 atoms"
+    cells = dict(line.rsplit(maxsplit=1) for line in lines if line.startswith((" prop", " PBE", " exp")))
+    assert {name.strip(): value for name, value in cells.items()} == {
+        "prop/good": "*0.71", "prop/rough †": "0.65", "prop/melts": "melted", "PBE": "0.70", "experiment": "0.66",
+    }  # fmt: skip
+    assert "* or bold: closest to PBE" in lines
+    assert "† prop/rough: level of theory empirical, compared with PBE" in lines
+    assert lines[-3:-1] == ["PBE: doi of PBE", "experiment: doi of experiment"]
+
+
+def test_against_another_level_another_one_is_best(barriers: Cached) -> None:
+    (table,) = json.loads(barriers("--against", "Experiment", "-f", "json").out)["tables"]
+    assert {row["model"]: (row["best"], row["against"]) for row in table["rows"]} == {
+        "prop/good": ([], "experiment"), "prop/rough": (["barrier"], "experiment"), "prop/melts": ([], ""),
+    }  # fmt: skip
+    assert [(row["kind"], row["model"]) for row in table["references"]] == [
+        ("value", "PBE"), ("value", "experiment"),
+    ]  # fmt: skip
+
+
+def test_level_without_references_is_an_error_before_anything_runs(barriers: Cached, tmp_path: Path) -> None:
+    done = barriers("--against", "experimant")
+    assert done.code == 2
+    error, hint = done.err.splitlines()
+    assert error == "error: no case asked for has references of level 'experimant'"
+    assert hint == "hint: did you mean 'experiment'? there are: PBE, experiment"
+    assert not list((tmp_path / "home" / "results").glob("*.json"))
+
+
+def test_level_asked_for_changes_no_stored_result(barriers: Cached) -> None:
+    barriers()
+    done = barriers("--against", "experiment", "--dry-run")
+    assert done.out.count("cached") == 3
+
+
+def test_errors_and_costs_are_columns_when_asked_for(barriers: Cached) -> None:
+    text = barriers("--errors", "--costs", "-f", "md").out
+    assert "| model | Δ E_m (eV) | force calls | CPU (s) | wall (s) | harness (%) |" in text
+    assert "| prop/good | **+0.01** |" in text
+    assert "| prop/rough † | -0.05 |" in text
 
 
 # -- plans -------------------------------------------------------------------------------------------

@@ -66,6 +66,36 @@ def test_benchmarks_and_systems_name_their_cases(listed: Callable[..., Any]) -> 
     assert "mlpzoo data fetch liu2023-si-vacancy" in states["re-forces", "liu2023-si-vacancy"]
 
 
+def test_one_benchmark_is_shown_with_its_quantities_and_cases(zoo: Zoo, listed: Callable[..., Any]) -> None:
+    (row,) = listed("benchmarks", "re-forces")
+    assert row["benchmark"] == "re-forces"
+    text = zoo("benchmarks", "re-forces").out
+    assert text.startswith("re-forces v1: ")
+    assert "toy-cu" in text
+    for quantity in ("force_rmse_re", "energy_offset", "n_snapshots"):
+        assert quantity in text
+    assert "toy-cells" not in text
+
+
+def test_one_system_is_shown_with_every_benchmark_and_its_references(
+    zoo: Zoo, listed: Callable[..., Any], barriers: Callable[..., Any]
+) -> None:
+    del barriers  # installs the plugin
+    (row,) = listed("systems", "prop")
+    assert row["references"] == ["PBE", "experiment"]
+    text = zoo("systems", "prop-vac*").out
+    assert "toy-barrier" in text
+    assert "PBE, experiment" in text
+    assert {r["benchmark"] for r in listed("systems", "toy")} == {"toy-cells", "re-forces"}
+
+
+def test_list_of_systems_has_one_line_a_case(zoo: Zoo) -> None:
+    lines = [line.split() for line in zoo("systems").out.splitlines()]
+    assert ["toy", "toy-cu", "re-forces,", "toy-cells"] in lines
+    assert sum(line[:2] == ["toy", "toy-cu"] for line in lines) == 1
+    assert ["liu2023-si", "liu2023-si-vacancy", "(re-forces)"] in lines
+
+
 @pytest.mark.parametrize("command", ["models", "benchmarks", "systems", "plugins"])
 def test_tables_show_what_json_holds(zoo: Zoo, listed: Callable[..., Any], command: str) -> None:
     text = zoo(command).out

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -361,6 +361,55 @@ class TalksBelowPython(Toy):
         return super().compute(atoms)
 
 
+# -- many at once --------------------------------------------------------------------------------------
+
+
+class ReversesTheBatch(Toy):
+    def evaluate_many(self, frames):
+        return super().evaluate_many(frames)[::-1]
+
+
+class ForcesOfTheLastOfItsSize(Toy):
+    """Written into one buffer for each number of atoms."""
+
+    def evaluate_many(self, frames):
+        buffers: dict[int, Any] = {}
+        found = super().evaluate_many(frames)
+        for one in found:
+            buffers.setdefault(len(one.forces_ev_per_ang), np.zeros_like(one.forces_ev_per_ang))[:] = (
+                one.forces_ev_per_ang
+            )
+        return [replace(one, forces_ev_per_ang=buffers[len(one.forces_ev_per_ang)]) for one in found]
+
+
+class EnergyOfTheFirst(Toy):
+    def evaluate_many(self, frames):
+        found = super().evaluate_many(frames)
+        return [replace(one, energy_ev=found[0].energy_ev) for one in found]
+
+
+class CellOfTheFirst(Toy):
+    def evaluate_many(self, frames):
+        frames = [atoms.copy() for atoms in frames]
+        for atoms in frames:
+            atoms.cell, atoms.pbc = frames[0].cell, frames[0].pbc
+        return super().evaluate_many(frames)
+
+
+class ForgetsTheLastOfTheBatch(Toy):
+    def evaluate_many(self, frames):
+        return super().evaluate_many(frames)[: max(1, len(frames) - 1)]
+
+
+class SinglePrecisionBatch(Toy):
+    def evaluate_many(self, frames):
+        found = super().evaluate_many(frames)
+        return [
+            replace(one, forces_ev_per_ang=one.forces_ev_per_ang.astype(np.float32).astype(float))
+            for one in found
+        ]
+
+
 # -- scale ---------------------------------------------------------------------------------------------
 
 
@@ -488,6 +537,12 @@ BUGS = (
     Bug(SetsDefaultDtype, ("global-state",)),
     Bug(Talks, ("quiet",)),
     Bug(TalksBelowPython, ("quiet",)),
+    Bug(ReversesTheBatch, ("many-at-once",)),
+    Bug(ForcesOfTheLastOfItsSize, ("many-at-once",)),
+    Bug(EnergyOfTheFirst, ("many-at-once",)),
+    Bug(CellOfTheFirst, ("many-at-once",)),
+    Bug(ForgetsTheLastOfTheBatch, ("many-at-once",)),
+    Bug(SinglePrecisionBatch, ("many-at-once",)),
     Bug(LongerAngstrom, ("lattice-constant",), card={"cutoff_ang": CUTOFF / LongerAngstrom.factor}),
     Bug(Hartree, ("bulk-modulus",)),
     Bug(KiloCalories, ("bulk-modulus",)),

@@ -11,6 +11,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import kcal, mol
 
 from mlpzoo.models import ModelCard, ModelSpec
+from mlpzoo.physics.evaluate import Evaluated
 
 PARAMETERS = {29: (4.72, 2.616), 47: (4.56, 2.955), 79: (5.29, 2.951)}  # doi 10.1021/jp801931d
 ONSET, CUTOFF = 4.5, 5.5  # Å
@@ -28,6 +29,11 @@ class Toy(Calculator):
     def calculate(self, atoms=None, properties=("energy",), system_changes=tuple(all_changes)) -> None:
         super().calculate(atoms, properties, system_changes)
         self.results = self.compute(self.atoms)
+
+    def evaluate_many(self, frames) -> list[Evaluated]:
+        """Of each structure."""
+        found = [self.compute(atoms) for atoms in frames]
+        return [Evaluated(energy_ev=one["energy"], forces_ev_per_ang=one["forces"]) for one in found]
 
     def compute(self, atoms) -> dict[str, Any]:
         """All results; a pure function of the atoms."""

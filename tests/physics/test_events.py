@@ -11,15 +11,17 @@ import pytest
 from ase.build import bulk
 
 from mlpzoo.errors import DataError, UsageError
+from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.events import distance_to_rare_event, find_events
-from mlpzoo.physics.sites import SiteFinder, SiteSet, diamond_sites
+from mlpzoo.physics.sites import SiteFinder, SiteSet
 
 A = 5.43
-HOST = bulk("Si", "diamond", a=A, cubic=True).repeat(2)
+SILICON = Crystal(symbol="Si", structure="diamond", lattice_constant_ang=A)
+HOST = SILICON.supercell(2)
 CELL = HOST.cell.array
 LATTICE = HOST.get_positions()
-SITES = diamond_sites(A, 2, HOST, interstitials=False)
-ALL_SITES = diamond_sites(A, 2, HOST, interstitials=True)
+SITES = SILICON.sites(2, interstitials=False)
+ALL_SITES = SILICON.sites(2, interstitials=True)
 FRAME_FS = 4.0
 FRACTIONS = (np.arange(40) + 0.5) / 40
 LAST_IN_OLD, FIRST_IN_NEW = 9, 30

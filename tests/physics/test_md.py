@@ -1,6 +1,17 @@
-"""Molecular dynamics: a canonical temperature, a conserved energy, the same numbers from the same seed."""
+"""Molecular dynamics: a canonical temperature, a conserved energy, the same numbers from the same seed.
+
+Also after a kill: a trajectory that was interrupted is, bit by bit, the one that was not.
+"""
 
 from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +20,11 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 
-from mlpzoo.errors import CalculationError, UsageError
-from mlpzoo.physics.md import langevin, velocity_verlet
+from mlpzoo.checkpoint import Checkpoint
+from mlpzoo.errors import BadNumberError, UsageError
+from mlpzoo.physics import md
+from mlpzoo.physics.md import ExplodedError, langevin, velocity_verlet
+from mlpzoo.physics.md_store import CHUNK_FRAMES, generator_words, set_generator
 
 
 class Oscillators(Calculator):
@@ -21,10 +35,15 @@ class Oscillators(Calculator):
     def __init__(self, home: np.ndarray, spring: float) -> None:
         super().__init__()
         self.home, self.spring = home, spring
+        self.calls, self.fails_after = 0, 10**9
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:  # type: ignore[no-untyped-def]
         """Energy and forces of the springs."""
         super().calculate(atoms, properties, system_changes)
+        self.calls += 1
+        if self.calls > self.fails_after:
+            msg = "a force is not finite"
+            raise BadNumberError(msg)
         displacement = atoms.get_positions() - self.home
         energy = 0.5 * self.spring * float((displacement**2).sum())
         self.results = {"energy": energy, "forces": -self.spring * displacement}
@@ -57,10 +76,8 @@ def test_langevin_keeps_the_temperature_and_shares_it_with_the_springs() -> None
 def test_velocity_verlet_conserves_the_energy() -> None:
     atoms = bulk("Cu", cubic=True).repeat(2)
     atoms.calc = EMT()
-    mass = atoms.get_masses()[:, None]
     frames = list(velocity_verlet(atoms, temperature_kelvin=600.0, time_fs=200.0, seed=1, timestep_fs=1.0))
-    kinetic = [0.5 * (mass * (f.velocities_ang_per_fs / units.fs) ** 2).sum() for f in frames]
-    total = np.array(kinetic) + [f.potential_energy_ev for f in frames]
+    total = np.array([f.kinetic_energy_ev + f.potential_energy_ev for f in frames])
     assert np.ptp(total) / len(atoms) < 1e-4  # of 0.08 eV of kinetic energy per atom
     assert frames[0].temperature_kelvin == pytest.approx(600.0, rel=0.3)
 
@@ -81,8 +98,16 @@ def test_same_seed_same_trajectory_and_the_input_is_untouched() -> None:
 
 @pytest.mark.parametrize("run", [langevin, velocity_verlet])
 def test_an_explosion_is_an_error_with_its_time(run) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(CalculationError, match=r"exploded at .* fs"):
+    with pytest.raises(ExplodedError, match=r"exploded at .* fs") as caught:
         list(run(oscillators(-50.0), temperature_kelvin=300.0, time_fs=2000.0, seed=1))
+    assert 0 < caught.value.time_fs < 2000.0
+
+
+def test_a_force_that_is_not_finite_is_an_explosion() -> None:
+    atoms = oscillators()
+    atoms.calc.fails_after = 20
+    with pytest.raises(ExplodedError, match="exploded at 40 fs"):
+        list(langevin(atoms, temperature_kelvin=300.0, time_fs=100.0, seed=1))
 
 
 def test_times_and_temperatures_must_be_positive() -> None:
@@ -90,3 +115,125 @@ def test_times_and_temperatures_must_be_positive() -> None:
         next(langevin(oscillators(), temperature_kelvin=300.0, time_fs=0.0, seed=1))
     with pytest.raises(UsageError, match="temperature_kelvin"):
         next(velocity_verlet(oscillators(), temperature_kelvin=-1.0, time_fs=10.0, seed=1))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from mlpzoo.checkpoint import Checkpoint
+from mlpzoo.physics import md
+
+md.SAVE_EVERY_S, md.SEGMENT_STEPS = 0.0, 5
+atoms = bulk("Cu", cubic=True).repeat(2)
+del atoms[0]
+atoms.calc = EMT()
+run = getattr(md, sys.argv[2])
+for frame in run(atoms, temperature_kelvin=900.0, time_fs=700.0, seed=3, timestep_fs=2.0, sample_every=1,
+                 checkpoint=Checkpoint(Path(sys.argv[1]))):
+    print(frame.step, frame.potential_energy_ev.hex(), frame.positions_ang.tobytes().hex(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("ensemble", ["langevin", "velocity_verlet"])
+def test_killed_at_any_moment_and_started_again_it_is_the_same_trajectory(
+    tmp_path: Path, ensemble: str
+) -> None:
+    """350 steps of EMT, whose neighbour lists depend on the past; chunks of samples fill up on the way."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def start(name: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", KILLED, str(tmp_path / name), ensemble]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+    whole, _ = start("whole").communicate()
+    assert len(whole.splitlines()) == 351 > CHUNK_FRAMES
+    moments = random.Random(ensemble)
+    fresh = []
+    for _ in range(6):
+        process = start("killed")
+        assert process.stdout is not None
+        stored = Checkpoint(tmp_path / "killed").load()
+        old = 0 if stored is None else int(stored["n_frames"])
+        for _ in range(old + moments.randrange(5, 60)):
+            process.stdout.readline()
+        time.sleep(moments.uniform(0, 0.02))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        fresh.append(old)
+    assert fresh == sorted(fresh)
+    assert fresh[-1] > 0  # it did not begin anew each time
+    again, _ = start("killed").communicate()
+    assert again == whole
+
+
+def test_a_finished_run_costs_no_force_call(tmp_path: Path) -> None:
+    settings = {"temperature_kelvin": 300.0, "time_fs": 100.0, "seed": 1, "sample_every": 10}
+    first = list(langevin(oscillators(), checkpoint=Checkpoint(tmp_path / "md"), **settings))
+    atoms = oscillators()
+    again = list(langevin(atoms, checkpoint=Checkpoint(tmp_path / "md"), **settings))
+    assert atoms.calc.calls == 0
+    assert len(again) == 6
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.positions_ang, other.positions_ang)
+        assert (one.step, one.temperature_kelvin) == (other.step, other.temperature_kelvin)
+
+
+def test_a_stored_run_from_another_start_or_with_a_damaged_file_begins_anew(tmp_path: Path) -> None:
+    settings = {"temperature_kelvin": 300.0, "time_fs": 100.0, "seed": 1}
+    checkpoint = Checkpoint(tmp_path / "md")
+    first = list(langevin(oscillators(), checkpoint=checkpoint, **settings))
+    other = oscillators()
+    other.rattle(0.01, seed=1)
+    list(langevin(other, checkpoint=checkpoint, **settings))
+    assert other.calc.calls == 51
+    checkpoint.child("frames-00000").save(positions=np.zeros((1, 64, 3)), potential=[0.0], kinetic=[0.0])
+    again = list(langevin(oscillators(), checkpoint=checkpoint, **settings))
+    np.testing.assert_array_equal(again[-1].positions_ang, first[-1].positions_ang)
+
+
+def test_the_state_of_the_generator_goes_through_words() -> None:
+    generator = np.random.default_rng((3, 1))
+    generator.standard_normal(7)
+    generator.integers(2**31, dtype=np.uint32)
+    words = generator_words(generator)
+    other = np.random.default_rng(0)
+    set_generator(other, words)
+    assert other.bit_generator.state == generator.bit_generator.state
+
+
+def test_progress_is_told_a_few_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int, str]] = []
+    monkeypatch.setattr(md, "REPORT_EVERY_S", 0.0)
+    list(
+        langevin(
+            oscillators(),
+            temperature_kelvin=300.0,
+            time_fs=20.0,
+            seed=1,
+            progress=lambda *said: told.append(said),
+        )
+    )
+    assert told[-1] == (10, 10, "MD steps at 300 K")
+    monkeypatch.setattr(md, "REPORT_EVERY_S", 1e9)
+    told.clear()
+    list(langevin(oscillators(), temperature_kelvin=300.0, time_fs=20.0, seed=1, progress=told.append))  # type: ignore[arg-type]
+    assert told == []
+
+
+def test_atoms_at_their_sites_that_start_twice_as_hot_have_the_right_temperature_soon() -> None:
+    frames = list(
+        langevin(
+            oscillators(),
+            temperature_kelvin=600.0,
+            start_temperature_kelvin=1200.0,
+            time_fs=600.0,
+            seed=1,
+            friction_per_fs=1e-6,
+        )
+    )
+    assert frames[0].temperature_kelvin == pytest.approx(1200.0, rel=0.25)
+    # Without a thermostat: half of the first kinetic energy, to the accuracy of a mean over oscillations.
+    mean = np.mean([f.temperature_kelvin for f in frames[50:]])
+    assert mean == pytest.approx(0.5 * frames[0].temperature_kelvin, rel=0.05)

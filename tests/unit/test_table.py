@@ -6,16 +6,21 @@ import json
 from dataclasses import replace
 
 import pytest
-from zoo_tables import CASE, benchmark, comparison, ok, table, without
+from zoo_tables import CASE, QUANTITIES, REFERENCES, benchmark, comparison, ok, table, without
 
+from mlpzoo import notes
 from mlpzoo import table as tables
-from mlpzoo.benchmark import Case, Quantity, RunSettings
+from mlpzoo.benchmark import Case, Quantity, Reference, RunSettings
+from mlpzoo.errors import UsageError
 from mlpzoo.models import ModelCard, ModelSpec
+from mlpzoo.ranking import Mark
+from mlpzoo.render.view import number
 from mlpzoo.results import Provenance, Result
-from mlpzoo.table import Mark
+from mlpzoo.table_json import to_json
 from mlpzoo.tasks import Plan, Request, Task
 
 BEST, TIE = Mark(best=True), Mark(tie=True)
+BARRIER = next(q for q in QUANTITIES if q.name == "barrier")
 
 
 def task(model: str, *, floor: str = "", case: Case = CASE) -> Task:
@@ -116,14 +121,21 @@ def test_unpaired_intervals_make_no_tie() -> None:
     assert ("b", "rmse") not in marks
 
 
-def test_quantity_that_the_comparison_does_not_cover_ties_only_when_equal() -> None:
+def test_rows_that_share_the_best_value_exactly_are_all_best() -> None:
+    """Whoever is listed first must not look better."""
     marks = table(ok("a", share=1.0), ok("b", share=1.0), ok("c", share=1.0 + 1e-12)).marks
-    assert marks == {("a", "share"): BEST, ("b", "share"): TIE}
+    assert marks == {("a", "share"): BEST, ("b", "share"): BEST}
+
+
+def test_tie_with_one_of_several_best_is_a_tie() -> None:
+    rows = (ok("a", rmse=1.0, samples=[2.0, 2.0]), ok("b", rmse=1.0, samples=[1.0, 1.4]))
+    marks = table(*rows, ok("c", rmse=1.1, samples=[1.1, 1.3])).marks
+    assert marks == {("a", "rmse"): BEST, ("b", "rmse"): BEST, ("c", "rmse"): TIE}
 
 
 def test_benchmark_without_comparison_still_ranks() -> None:
     marks = table(ok("a", rmse=2.0), ok("b", rmse=1.0), ok("c", rmse=1.0), compare=None).marks
-    assert marks == {("b", "rmse"): BEST, ("c", "rmse"): TIE}
+    assert marks == {("b", "rmse"): BEST, ("c", "rmse"): BEST}
 
 
 @pytest.mark.parametrize("status", ["failed", "unsupported"])
@@ -185,8 +197,183 @@ def test_other_level_of_theory_than_the_reference_is_noted() -> None:
 def test_unequal_conditions_are_told(changes: dict[str, str], title: str) -> None:
     other = ok("b", rmse=1.0)
     other = replace(other, provenance=replace(other.provenance, **changes))
-    assert table(ok("a", rmse=1.0), other).differences == (title,)
-    assert table(ok("a", rmse=1.0), ok("b", rmse=1.0)).differences == ()
+    assert list(notes.differences(table(ok("a", rmse=1.0), other))) == [title]
+    assert list(notes.differences(table(ok("a", rmse=1.0), ok("b", rmse=1.0)))) == []
+
+
+# -- references --------------------------------------------------------------------------------------
+
+PBE = {"a": "PBE", "b": "PBE", "c": "empirical"}
+
+
+def test_references_are_rows_one_a_level_in_the_order_listed() -> None:
+    pbe, experiment = table(ok("a", barrier=0.3), references=REFERENCES).references
+    assert (pbe.model, pbe.values, pbe.is_floor) == ("PBE", {"barrier": 0.30}, True)
+    assert (experiment.model, experiment.values) == ("experiment", {"barrier": 0.45})
+
+
+def test_second_value_of_one_level_has_a_row_of_its_own_and_the_first_one_counts() -> None:
+    more = (*REFERENCES, replace(REFERENCES[1], value=0.5, source="doi 10.1/other"))
+    found = table(ok("a", barrier=0.46), references=more, against="experiment")
+    assert [(r.model, r.values["barrier"]) for r in found.references] == [
+        ("PBE", 0.30), ("experiment", 0.45), ("experiment (2)", 0.50),
+    ]  # fmt: skip
+    assert found.sources("experiment (2)") == {"barrier": "doi 10.1/other"}
+    assert found.error(found.rows[0], BARRIER) == pytest.approx(0.01)
+
+
+def test_reference_of_a_quantity_that_the_benchmark_has_not_is_left_out() -> None:
+    stray = Reference(quantity="no such", value=1.0, level_of_theory="LDA", source="s")
+    assert [r.model for r in table(ok("a"), references=(*REFERENCES, stray)).references] == [
+        "PBE",
+        "experiment",
+    ]
+
+
+def test_model_is_compared_with_its_own_level_of_theory() -> None:
+    levels = {"a": "experiment", "b": "pbe"}
+    found = table(ok("a", barrier=0.45), ok("b", barrier=0.31), references=REFERENCES, levels=levels)
+    assert found.compared == {"a": "experiment", "b": "PBE"}
+    assert found.foreign == {}
+    assert found.marks == {("a", "barrier"): BEST}
+    assert list(notes.legend(found)) == [
+        "bold: closest to the reference that it is compared with",
+        "compared with experiment: a; PBE: b",
+    ]
+
+
+def test_model_of_a_level_without_references_is_compared_with_the_first_one_and_marked() -> None:
+    rows = (ok("a", barrier=0.31), ok("c", barrier=0.44), ok("d", barrier=0.35), ok("e", barrier=0.36))
+    found = table(*rows, references=REFERENCES, levels={"a": "PBE", "c": "empirical", "d": "", "e": ""})
+    assert found.compared == {"a": "PBE", "c": "PBE", "d": "PBE", "e": "PBE"}
+    assert found.foreign == {"c": "empirical", "d": "", "e": ""}
+    assert found.marks == {("a", "barrier"): BEST}
+    assert list(notes.legend(found)) == ["bold: closest to PBE"]
+    assert list(notes.notes(found))[:2] == [
+        "† c: level of theory empirical, compared with PBE",
+        "† d, e: level of theory not known, compared with PBE",
+    ]
+
+
+def test_against_compares_every_model_with_one_level_and_marks_those_of_another() -> None:
+    found = table(
+        ok("a", barrier=0.31), ok("c", barrier=0.44), references=REFERENCES, levels=PBE, against="experiment"
+    )
+    assert found.compared == {"a": "experiment", "c": "experiment"}
+    assert found.foreign == {"a": "PBE", "c": "empirical"}
+    assert found.marks == {("c", "barrier"): BEST}
+    assert found.error(found.rows[0], BARRIER) == pytest.approx(0.31 - 0.45)
+
+
+def test_against_a_level_that_this_case_lacks_ranks_nobody_and_says_so() -> None:
+    found = table(ok("a", barrier=0.3), ok("b", barrier=0.4), references=REFERENCES[:1], against="experiment")
+    assert (found.marks, found.compared, found.foreign) == ({}, {}, {})
+    assert "nothing here can be compared with experiment" in list(notes.notes(found))
+
+
+def test_without_a_reference_closer_is_not_ranked() -> None:
+    assert table(ok("a", barrier=1.0), ok("b", barrier=2.0)).marks == {}
+    assert list(notes.notes(table(ok("a", barrier=1.0), ok("b", barrier=2.0)))) == []
+
+
+def test_quantity_without_a_reference_at_the_level_compared_with_is_not_ranked() -> None:
+    """Of two levels in one column, only one is used: the others' numbers would not be comparable."""
+    quantities = (BARRIER, Quantity(name="e", unit="eV", title="E", better="closer"))
+    other = Reference(quantity="e", value=1.0, level_of_theory="experiment", source="s")
+    rows = (ok("a", barrier=0.3, e=1.0), ok("b", barrier=0.4, e=2.0))
+    found = table(*rows, references=(*REFERENCES, other), levels=PBE, quantities=quantities)
+    assert found.marks == {("a", "barrier"): BEST}
+
+
+def test_overlap_of_what_the_intervals_allow_is_a_tie() -> None:
+    rows = (
+        ok("a", barrier=0.31, interval={"barrier": (0.28, 0.33)}),
+        ok("b", barrier=0.25, interval={"barrier": (0.22, 0.28)}),
+        ok("c", barrier=0.40, interval={"barrier": (0.38, 0.42)}),
+    )
+    assert table(*rows, references=REFERENCES, levels=PBE).marks == {
+        ("a", "barrier"): BEST,
+        ("b", "barrier"): TIE,
+    }
+
+
+def test_failed_and_absent_rows_are_never_ranked() -> None:
+    broken = replace(without("f", "failed", "why"), values={"barrier": 0.3})
+    melted = ok("m", absent={"barrier": "melted"})
+    found = table(ok("a", barrier=0.4), broken, melted, ok("b", barrier=0.5), references=REFERENCES)
+    assert found.marks == {("a", "barrier"): BEST}
+    assert found.error(broken, BARRIER) is None
+    assert "f" not in found.compared
+
+
+def test_sources_are_one_note_a_row_and_name_columns_only_if_there_are_several() -> None:
+    more = (
+        *REFERENCES,
+        Reference(quantity="rmse", value=1.0, level_of_theory="experiment", source="doi 10.1/exp"),
+        Reference(quantity="share", value=1.0, level_of_theory="experiment", source="doi 10.1/other"),
+    )
+    found = list(notes.notes(table(ok("a", barrier=0.3), references=more, levels=PBE)))
+    assert found == [
+        "PBE: mlpzoo reference (QE 6.7)",
+        "experiment: doi 10.1/exp (E_m, F RMSE); doi 10.1/other (share>30°)",
+    ]
+
+
+def test_level_of_theory_is_noted_once() -> None:
+    found = table(ok("c", barrier=0.3), references=REFERENCES, levels=PBE)
+    found = replace(found, case=replace(found.case, level_of_theory="PBE"))
+    assert sum("empirical" in note for note in notes.notes(found)) == 1
+
+
+def test_comparison_takes_the_level_asked_for_however_it_is_typed() -> None:
+    case = replace(CASE, references=REFERENCES)
+    work = Plan(request=Request(models=("a",), against=" EXPERIMENT "), tasks=(task("a", case=case),))
+    (found,) = tables.comparison(work, [ok("a", barrier=0.3)]).tables
+    assert found.compared == {"a": "experiment"}
+
+
+@pytest.mark.parametrize(
+    ("references", "asked", "message", "hint"),
+    [
+        (REFERENCES, "experimnet", "no case asked for has references of level 'experimnet'", "did you mean 'experiment'?"),
+        (REFERENCES, "CCSD(T)", "'CCSD(T)'", "there are: PBE, experiment"),
+        ((), "PBE", "no case asked for has reference values", "leave out --against"),
+    ],
+)  # fmt: skip
+def test_level_that_nothing_can_be_compared_with_is_an_error(
+    references: tuple[Reference, ...], asked: str, message: str, hint: str
+) -> None:
+    case = replace(CASE, references=references)
+    work = Plan(request=Request(models=("a",), against=asked), tasks=(task("a", case=case),))
+    with pytest.raises(UsageError) as error:
+        tables.comparison(work, [])
+    assert message in error.value.message
+    assert hint in error.value.hint
+
+
+def test_tables_of_one_benchmark_follow_each_other_and_a_row_comes_once() -> None:
+    one, two = benchmark(name="one"), benchmark(name="two")
+    tasks = [
+        replace(task("a", case=replace(CASE, name=c)), benchmark=b) for c in ("x", "y") for b in (two, one)
+    ]
+    results = [replace(ok("a", rmse=1.0), benchmark=b, case=c) for b in ("one", "two") for c in ("x", "y")]
+    found = tables.comparison(Plan(request=Request(models=("a",)), tasks=(*tasks, *tasks)), results)
+    assert [(t.benchmark.name, t.case.name) for t in found.tables] == [
+        ("two", "x"), ("two", "y"), ("one", "x"), ("one", "y"),
+    ]  # fmt: skip
+    assert all(len(t.rows) == 1 for t in found.tables)
+
+
+def test_models_with_one_reason_are_named_together() -> None:
+    found = table(
+        without("a", "unsupported", "does not know Si"),
+        without("b", "unsupported", "has no stress"),
+        without("c", "unsupported", "does not know Si"),
+    )
+    assert found.nobody_can
+    assert notes.reasons(found) == "a, c (does not know Si); b (has no stress)"
+    assert not table(without("a", "failed", "why"), without("b", "unsupported", "no")).nobody_can
+    assert not table().nobody_can
 
 
 # -- JSON --------------------------------------------------------------------------------------------
@@ -200,12 +387,15 @@ ROW_KEYS = {
     "n_evaluations",
     "wall_time_s",
     "provenance",
+    "absent",
+    "cpu_time_s",
+    "calculator_time_s",
 }
 
 
 def test_json_has_exactly_the_keys_of_the_contract() -> None:
     floor = ok("PBE, Γ point", rmse=0.001, is_floor=True)
-    data = json.loads(tables.to_json(comparison(ok("a", rmse=1 / 3), floors=(floor,))))
+    data = json.loads(to_json(comparison(ok("a", rmse=1 / 3), floors=(floor,))))
     assert set(data) == {"schema", "tables"}
     assert data["schema"] == "mlpzoo.compare/1"
     (found,) = data["tables"]
@@ -213,13 +403,14 @@ def test_json_has_exactly_the_keys_of_the_contract() -> None:
     assert (found["benchmark"], found["version"]) == ("toy-forces", 3)
     assert (found["case"], found["profile"]) == ("cu-vacancy", "standard")
     (row,) = found["rows"]
-    assert set(row) == ROW_KEYS | {"ties_with_best"}
-    assert set(found["references"][0]) == ROW_KEYS
+    assert set(row) == ROW_KEYS | {"ties_with_best", "best", "against", "errors"}
+    assert set(found["references"][0]) == ROW_KEYS | {"kind"}
+    assert found["references"][0]["kind"] == "noise"
     assert set(row["provenance"]) == set(Provenance.__dataclass_fields__)
 
 
 def test_json_numbers_have_full_precision_and_quantities_their_units() -> None:
-    data = json.loads(tables.to_json(comparison(ok("a", rmse=1 / 3, share=2 / 3))))
+    data = json.loads(to_json(comparison(ok("a", rmse=1 / 3, share=2 / 3))))
     (row,) = data["tables"][0]["rows"]
     assert row["values"] == {"rmse": 1 / 3, "share": 2 / 3}
     assert row["interval"] == {"rmse": [1 / 3 - 0.1, 1 / 3 + 0.1]}
@@ -227,19 +418,35 @@ def test_json_numbers_have_full_precision_and_quantities_their_units() -> None:
     assert row["wall_time_s"] == 1.5
     named = {q["name"]: q for q in data["tables"][0]["quantities"]}
     assert named["rmse"] == {
-        "name": "rmse", "unit": "eV/Å", "title": "F RMSE", "decimals": 3, "better": "lower", "shown": True
+        "name": "rmse", "unit": "eV/Å", "title": "F RMSE", "decimals": 3, "better": "lower", "shown": True,
+        "in_heading": False,
     }  # fmt: skip
     assert named["count"]["shown"] is False
 
 
-def test_json_says_which_columns_tie_with_the_best() -> None:
-    data = json.loads(tables.to_json(comparison(ok("a", rmse=1.0, share=1.0), ok("b", rmse=1.0, share=2.0))))
-    rows = {row["model"]: row["ties_with_best"] for row in data["tables"][0]["rows"]}
-    assert rows == {"a": [], "b": ["rmse"]}
+def test_json_says_in_which_columns_a_row_is_best_or_ties_with_the_best() -> None:
+    a, b = ok("a", rmse=1.0, samples=[1.0, 1.0], share=1.0), ok("b", rmse=1.1, samples=[0.9, 1.3], share=1.0)
+    data = json.loads(to_json(comparison(a, b)))
+    rows = {row["model"]: (row["best"], row["ties_with_best"]) for row in data["tables"][0]["rows"]}
+    assert rows == {"a": (["rmse", "share"], []), "b": (["share"], ["rmse"])}
+
+
+def test_json_of_references_and_of_what_is_compared_with_them() -> None:
+    melted = ok("m", rmse=2.0, absent={"barrier": "melted"})
+    found = table(ok("a", barrier=0.25, rmse=1.0), melted, references=REFERENCES, levels={"a": "PBE"})
+    (data,) = json.loads(to_json(tables.Comparison(tables=(found,))))["tables"]
+    row, absent = data["rows"]
+    assert (row["against"], row["errors"]) == ("PBE", {"barrier": pytest.approx(-0.05)})
+    assert (absent["against"], absent["errors"], absent["absent"]) == ("", {}, {"barrier": "melted"})
+    assert (row["cpu_time_s"], row["calculator_time_s"]) == (2.5, 1.2)
+    pbe, experiment = data["references"]
+    assert set(pbe) == ROW_KEYS | {"kind", "sources"}
+    assert (pbe["kind"], pbe["model"], pbe["values"]) == ("value", "PBE", {"barrier": 0.30})
+    assert experiment["sources"] == {"barrier": "doi 10.1/exp"}
 
 
 def test_json_of_a_failed_row_has_no_numbers_and_the_whole_reason() -> None:
-    data = json.loads(tables.to_json(comparison(without("f", "failed", "died\nlast lines of stderr:\nno"))))
+    data = json.loads(to_json(comparison(without("f", "failed", "died\nlast lines of stderr:\nno"))))
     (row,) = data["tables"][0]["rows"]
     assert (row["status"], row["values"], row["interval"]) == ("failed", {}, {})
     assert row["message"] == "died\nlast lines of stderr:\nno"
@@ -249,14 +456,18 @@ def test_json_of_a_failed_row_has_no_numbers_and_the_whole_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "decimals", "text"), [(0.12345, 3, "0.123"), (12.0, 0, "12"), (None, 3, "—"), (0.0, 2, "0.00")]
+    ("value", "decimals", "text"), [(0.12345, 3, "0.123"), (12.0, 0, "12"), (0.0, 2, "0.00")]
 )
-def test_cell_has_the_decimals_of_its_quantity(value: float | None, decimals: int, text: str) -> None:
-    assert tables.cell(value, Quantity(name="q", unit="", title="q", decimals=decimals)) == text
+def test_number_has_the_decimals_of_its_quantity(value: float, decimals: int, text: str) -> None:
+    assert number(value, Quantity(name="q", unit="", title="q", decimals=decimals)) == text
 
 
-def test_value_that_rounds_to_zero_has_no_minus_sign() -> None:
-    assert tables.cell(-1e-9, Quantity(name="q", unit="", title="q", decimals=3)) == "0.000"
+@pytest.mark.parametrize(
+    ("value", "text"), [(-1e-9, "0.000"), (1e-9, "0.000"), (0.5, "+0.500"), (-0.5, "-0.500")]
+)
+def test_value_that_rounds_to_zero_has_no_sign(value: float, text: str) -> None:
+    assert number(value, Quantity(name="q", unit="", title="q", decimals=3), sign=True) == text
+    assert number(value, Quantity(name="q", unit="", title="q", decimals=3)) == text.removeprefix("+")
 
 
 def test_str_of_a_comparison_is_its_markdown() -> None:

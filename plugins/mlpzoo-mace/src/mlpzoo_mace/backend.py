@@ -45,10 +45,10 @@ class MaceBackend:
         """
         model = _load(spec)
         with _process_kept_as_it_was():
-            from mace.calculators import MACECalculator
+            from mlpzoo_mace.calculator import BatchingCalculator
 
             try:
-                calculator: Calculator = MACECalculator(
+                calculator: Calculator = BatchingCalculator(
                     models=[model], device=spec.device, default_dtype=spec.dtype
                 )
             except ValueError as error:

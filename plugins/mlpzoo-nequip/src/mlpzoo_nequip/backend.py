@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from mlpzoo.errors import ModelError
 from mlpzoo.models import ModelCard
@@ -44,19 +44,14 @@ class NequIPBackend:
                 hint=f"ask for dtype {loaded.dtype}, or give the checkpoint that the file was made from",
             )
         with weights.process_kept_as_it_was():
-            from nequip.integrations.ase import NequIPCalculator
             from nequip.integrations.utils import basic_transforms
 
-            class Float64Calculator(NequIPCalculator):  # type: ignore[misc]  # nequip is not typed
-                """NequIP prepares its input in torch's default precision, and counts on float64."""
+            from mlpzoo_nequip.calculator import BatchingCalculator, Float64Calculator
 
-                def calculate(self, *args: Any, **kwargs: Any) -> None:
-                    with weights.float64_is_default():
-                        super().calculate(*args, **kwargs)
-
+            make = BatchingCalculator if loaded.takes_batches else Float64Calculator
             species = {name: name for name in loaded.elements}
             transforms = basic_transforms(loaded.metadata, loaded.cutoff_ang, list(species), species)
-            calculator: Calculator = Float64Calculator(loaded.model, spec.device, transforms=transforms)
+            calculator: Calculator = make(loaded.model, spec.device, transforms=transforms)
         return calculator
 
     def describe(self, spec: ModelSpec) -> ModelCard:

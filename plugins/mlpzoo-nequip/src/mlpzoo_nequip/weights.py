@@ -26,13 +26,18 @@ PACKAGE: Final = ".nequip.zip"
 
 
 class Loaded(NamedTuple):
-    """A torch module, ready to evaluate, and what its file says of it."""
+    """A torch module, ready to evaluate, and what its file says of it.
+
+    Attributes:
+        takes_batches: Whether it takes several structures at once; one compiled for ASE does not.
+    """
 
     model: Any
     metadata: dict[str, Any]
     elements: tuple[str, ...]
     cutoff_ang: float
     dtype: str
+    takes_batches: bool
 
 
 def load(spec: ModelSpec) -> Loaded:
@@ -69,7 +74,14 @@ def load(spec: ModelSpec) -> Loaded:
             f"{spec.name}: the atom types of {spec.path} are no chemical symbols: {', '.join(unknown)}",
             hint="train it with type_names that are chemical symbols",
         )
-    return Loaded(model.eval(), metadata, elements, float(metadata["r_max"]), metadata["model_dtype"])
+    return Loaded(
+        model=model.eval(),
+        metadata=metadata,
+        elements=elements,
+        cutoff_ang=float(metadata["r_max"]),
+        dtype=metadata["model_dtype"],
+        takes_batches=not spec.path.endswith(COMPILED),
+    )
 
 
 def _compiled(path: str, device: str) -> tuple[Any, dict[str, Any]]:

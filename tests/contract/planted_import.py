@@ -1,0 +1,35 @@
+"""A plugin whose benchmark's module imports a framework (a module of the standard library stands for it)."""
+
+import colorsys  # noqa: F401
+
+from planted_benchmarks import CASE, QUANTITIES, run
+
+from mlpzoo import BenchmarkSpec, hookimpl
+
+
+class Paint:
+    family = "paint"
+    requires = ("colorsys",)
+    lock_file = None
+
+    def cards(self):
+        return []
+
+
+@hookimpl
+def mlpzoo_register_backends():
+    return [Paint()]
+
+
+@hookimpl
+def mlpzoo_register_benchmarks():
+    return [
+        BenchmarkSpec(
+            name="painted",
+            version=1,
+            title="A random walk",
+            quantities=QUANTITIES,
+            cases=lambda _: [CASE],
+            run=run,
+        )
+    ]
