@@ -33,6 +33,8 @@ class Quantity:
         better: ``lower``, ``closer`` (to the reference) or ``none`` (not ranked: counts, offsets).
         shown: Whether the terminal table shows it; csv and json always do.
         in_heading: Printed in the table's heading if it is the same for all rows (sizes, counts).
+        conditional: Only some kinds of cases have it, for example one crystal structure: it may be that no
+            case at hand does.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Quantity:
     better: Literal["lower", "closer", "none"] = "lower"
     shown: bool = True
     in_heading: bool = False
+    conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +195,7 @@ class BenchmarkSpec:
         derive: ``derive(values, references)`` gives quantities that need both a result's values and the
             reference values that it is compared with; called when a table is made, so that a new reference
             needs no new run.
+        deterministic: The same seed gives the same numbers to the last bit.  False for wall-clock times.
     """
 
     name: str
@@ -204,3 +208,4 @@ class BenchmarkSpec:
     compare: CompareFn | None = None
     draw: DrawFn | None = None
     derive: DeriveFn | None = None
+    deterministic: bool = True

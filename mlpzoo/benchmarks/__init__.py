@@ -11,11 +11,14 @@ def mlpzoo_register_benchmarks() -> list[BenchmarkSpec]:
     """All benchmarks of the core."""
     from mlpzoo.benchmarks import (
         bulk,
+        diffusion,
         interstitial_formation,
         interstitial_migration,
         path_forces,
         re_forces,
         speed,
+        stability,
+        structure,
         vacancy_formation,
         vacancy_migration,
         vibrations,
@@ -29,6 +32,9 @@ def mlpzoo_register_benchmarks() -> list[BenchmarkSpec]:
         interstitial_formation.SPEC,
         vacancy_migration.SPEC,
         interstitial_migration.SPEC,
+        diffusion.SPEC,
         vibrations.SPEC,
+        structure.SPEC,
+        stability.SPEC,
         speed.SPEC,
     ]

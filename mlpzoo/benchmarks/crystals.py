@@ -22,7 +22,7 @@ _FMAX_EV_PER_ANG: dict[Profile, float] = {"smoke": 0.05, "standard": 0.02, "pape
 def supercell_repeat(structure: str, profile: Profile) -> int:
     """Cubic cells in each direction of a supercell with a defect.
 
-    Diamond: 64 atoms; fcc: 108 (in 32, an fcc interstitial has the wrong ground state); bcc: 54 (smoke) or 128.
+    Diamond: 64 atoms; fcc: 108 (with 32, interstitials have the wrong ground state); bcc: 54 (smoke) or 128.
     """
     return _REPEATS[structure][profile]
 
@@ -38,6 +38,7 @@ def crystal_cases(
     benchmark: str,
     quantities: Sequence[Quantity],
     suffix: str = "",
+    **params: str,
 ) -> list[Case]:
     """One case a data set of kind ``crystal``, with the references that lie beside it.
 
@@ -46,15 +47,18 @@ def crystal_cases(
         benchmark: Whose references.
         quantities: Its quantities: names and units of references have to be theirs.
         suffix: Of the case's name: ``vacancy`` gives ``si-vacancy``; empty gives ``si``.
+        params: More parameters of each case.
     """
     return [
-        _case(d, benchmark, {q.name: q.unit for q in quantities}, suffix)
+        _case(d, benchmark, {q.name: q.unit for q in quantities}, suffix, params)
         for d in datasets
         if d.kind == "crystal"
     ]
 
 
-def _case(dataset: DatasetSpec, benchmark: str, units: dict[str, str], suffix: str) -> Case:
+def _case(
+    dataset: DatasetSpec, benchmark: str, units: dict[str, str], suffix: str, params: dict[str, str]
+) -> Case:
     from mlpzoo.data.crystal import CRYSTAL_NAME, REFERENCES_NAME, read_crystal, read_references
 
     name = f"{dataset.system}-{suffix}" if suffix else dataset.system
@@ -95,6 +99,7 @@ def _case(dataset: DatasetSpec, benchmark: str, units: dict[str, str], suffix: s
             "lattice_constant_ang": crystal.lattice_constant_ang,
             "melting_temperature_kelvin": crystal.melting_temperature_kelvin,
             "diffusion_temperatures_kelvin": list(crystal.diffusion_temperatures_kelvin),
+            **params,
         },
         references=tuple(references),
     )

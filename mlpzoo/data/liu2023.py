@@ -138,8 +138,16 @@ def _manifest(public: PublicSet, data: Mapping[str, Any], n_repeated: int) -> Da
         citation=public.citation,
         reference=level("K4"),
         noise_floor=tuple(level(name) for name in _coarser(data)),
-        provenance={**public.provenance(), "repeated_structures_left_out": n_repeated},
+        provenance={
+            **public.provenance(),
+            "repeated_structures_left_out": n_repeated,
+            **(_SAMPLING if public.kind == RE_FORCES else {}),
+        },
     )
+
+
+_SAMPLING: Final = {"sampled_by": "AIMD", "temperature_kelvin": 1230.0}
+"""Of the RE testing sets (the paper, section Methods)."""
 
 
 def _set(name: str, title: str, folder: str, kind: str, n_frames: int, *hashes: str) -> PublicSet:
@@ -160,6 +168,7 @@ def _set(name: str, title: str, folder: str, kind: str, n_frames: int, *hashes: 
             for file, text in zip(("DATA.json", "structure_poscars.zip"), hashes, strict=True)
         ),
         convert=convert,
+        converter_version=2,
     )
 
 

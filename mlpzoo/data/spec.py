@@ -36,6 +36,7 @@ class DatasetSpec:
         origin: ``embedded`` (comes with mlpzoo), ``public`` (to be fetched) or ``plugin``.
         directory: Where it is; None while it is not fetched.
         fetch: Fetches it and returns the directory; None for sets that need no fetching.
+        sampled_by: ``AIMD`` if the frames are snapshots of one such trajectory (manifest, ``[provenance]``).
         problem: Why its manifest cannot be read; empty if it can.  ``load`` raises it.
     """
 
@@ -51,6 +52,7 @@ class DatasetSpec:
     origin: Origin = "plugin"
     directory: Path | None = None
     fetch: Callable[[], Path] | None = field(default=None, compare=False)
+    sampled_by: str = ""
     problem: str = ""
 
     @classmethod
@@ -84,6 +86,7 @@ class DatasetSpec:
             origin=origin,
             directory=directory,
             fetch=fetch,
+            sampled_by=str(manifest.provenance.get("sampled_by", "")),
         )
 
     @classmethod

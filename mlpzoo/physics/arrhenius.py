@@ -34,19 +34,22 @@ class Arrhenius:
 def fit(temperatures_kelvin: Sequence[float], diffusivities: Sequence[Estimate]) -> Arrhenius:
     """Weighted straight line through ln D against 1/kT.
 
-    Weights are 1/σ², with σ of ln D the relative half width of D's 95 % interval over 1.96; the intervals of
-    the result follow from them (for example Press et al., *Numerical Recipes* (2007), section 15.2).
+    Weights are 1/σ², with σ of ln D the relative half width of D's 95 % interval over 1.96 (its upper half if
+    the lower was cut at 0); the intervals of the result follow from them (for example Press et al.,
+    *Numerical Recipes* (2007), section 15.2).
 
     Raises:
-        DataError: Fewer than three temperatures, or a diffusivity that is not positive or has no width.
+        DataError: Fewer than three different temperatures, or a diffusivity that is not positive or has no
+            width.
     """
-    if len(temperatures_kelvin) < FEWEST_TEMPERATURES:
+    n_different = len(set(temperatures_kelvin))
+    if n_different < FEWEST_TEMPERATURES:
         raise DataError(
-            f"{len(temperatures_kelvin)} temperatures are too few for an activation energy",
+            f"{n_different} temperatures are too few for an activation energy",
             hint=f"give at least {FEWEST_TEMPERATURES}",
         )
     values = np.array([one.value for one in diffusivities])
-    sigma = np.array([one.high - one.low for one in diffusivities]) / (2 * _NORMAL)
+    sigma = np.array([_half_width(one) for one in diffusivities]) / _NORMAL
     if not (values > 0).all() or not (sigma > 0).all():
         raise DataError(
             "a diffusivity is not positive, or has an interval without width", hint="leave it out"
@@ -71,3 +74,7 @@ def fit(temperatures_kelvin: Sequence[float], diffusivities: Sequence[Estimate])
         ),
         chi2_per_freedom=float((weights * residual**2).sum()) / max(1, len(x) - 2),
     )
+
+
+def _half_width(one: Estimate) -> float:
+    return 0.5 * (one.high - one.low) if one.low > 0 else one.high - one.value

@@ -40,9 +40,10 @@ VACANCY_CORRELATION: Final = {"diamond": 0.5, "fcc": 0.7815, "bcc": 0.7272}
 """Of a tracer that moves by single vacancies in an infinite crystal (Compaan and Haven 1956)."""
 _CONFIDENCE = 0.95
 _CORRELATED = 8 / 9
-"""How many lags τ the estimates of neighbouring origins know of each other: the integral of their correlation.
+"""How many lags τ the estimates of neighbouring origins know of each other.
 
-For a random walk, with τ as the unit of time, it is 2∫(6(1-u)² + 4u(1-u)) du / 6 from 0 to 1."""
+It is the integral of their correlation; for a random walk, with τ as the unit of time,
+2∫(6(1-u)² + 4u(1-u)) du / 6 from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 BIN_ANG: Final = 0.05
+_PEAK_END: Final = (
+    1.25  # times where it rises: beyond its top, and before the second shell of diamond and fcc
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class RadialDistribution:
     Attributes:
         r_ang: Middles of the bins, shape (n_bins,).
         g: Density of neighbours over the mean density, shape (n_bins,).
-        density_per_ang3: Mean number density.
+        density_per_ang3: Mean number density of the neighbours: all atoms of the cell but one, over its volume.
     """
 
     r_ang: NDArray[np.float64]
@@ -33,12 +36,17 @@ class RadialDistribution:
 
     @property
     def first_peak(self) -> int:
-        """Bin of the highest value."""
-        return int(np.argmax(self.g))
+        """Bin of the highest value of the first peak that is at least half as high as the highest one.
+
+        (In silicon the second shell has more neighbours per area of its sphere than the first.)
+        """
+        begin = int(np.argmax(self.g >= 0.5 * self.g.max()))
+        end = int(np.searchsorted(self.r_ang, _PEAK_END * self.r_ang[begin])) + 1
+        return begin + int(np.argmax(self.g[begin:end]))
 
     @property
     def peak_position_ang(self) -> float:
-        """Of the highest peak, by a parabola through its three highest bins."""
+        """Of the first peak, by a parabola through its three highest bins."""
         i = self.first_peak
         if not 0 < i < len(self.g) - 1:
             return float(self.r_ang[i])
@@ -47,7 +55,7 @@ class RadialDistribution:
 
     @property
     def first_minimum_ang(self) -> float:
-        """Where g is lowest between the highest peak and 1.6 times its distance."""
+        """Where g is lowest between the first peak and 1.6 times its distance."""
         i = self.first_peak
         beyond = int(np.searchsorted(self.r_ang, 1.6 * self.r_ang[i]))
         lowest = self.g[i:beyond].min(initial=np.inf)
@@ -58,7 +66,7 @@ class RadialDistribution:
     def coordination(self) -> float:
         """Neighbours up to the first minimum."""
         inside = self.r_ang < self.first_minimum_ang
-        shells = 4 * np.pi * self.r_ang[inside] ** 2 * BIN_ANG
+        shells = _shells(len(self.g))[inside]
         return float(self.density_per_ang3 * (self.g[inside] * shells).sum())
 
     def difference_percent(self, other: RadialDistribution) -> float:
@@ -100,10 +108,14 @@ def radial_distribution(frames_ang: Iterable[ArrayLike], cell_ang: ArrayLike) ->
             "a radial distribution needs frames with two atoms or more", hint="check the trajectory"
         )
     edges = BIN_ANG * np.arange(n_bins + 1)
-    shells = 4.0 / 3.0 * np.pi * np.diff(edges**3)
     pairs = 0.5 * n_atoms * (n_atoms - 1)  # of an ideal gas of as many atoms
     return RadialDistribution(
         r_ang=0.5 * (edges[1:] + edges[:-1]),
-        g=counts / (n_frames * pairs * shells / volume),
-        density_per_ang3=n_atoms / volume,
+        g=counts / (n_frames * pairs * _shells(n_bins) / volume),
+        density_per_ang3=(n_atoms - 1) / volume,
     )
+
+
+def _shells(n_bins: int) -> NDArray[np.float64]:
+    """Volumes of the bins."""
+    return np.asarray(4.0 / 3.0 * np.pi * np.diff((BIN_ANG * np.arange(n_bins + 1)) ** 3))

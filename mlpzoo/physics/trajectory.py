@@ -23,7 +23,8 @@ def encode(positions_ang: NDArray[np.float64]) -> NDArray[np.int16] | NDArray[np
     Raises:
         DataError: A position is not finite, or more than 2000 km away.
     """
-    steps = np.rint((positions_ang - positions_ang[0]) / STEP_ANG)
+    with np.errstate(invalid="ignore"):  # infinity minus infinity: refused below
+        steps = np.rint((positions_ang - positions_ang[0]) / STEP_ANG)
     farthest = float(np.abs(steps).max(initial=0.0))
     if not farthest <= np.iinfo(np.int32).max:
         raise DataError("a trajectory with positions that are not finite", hint="cut it before it exploded")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,9 +38,10 @@ def runs(subject: BenchmarkSubject) -> None:
 
 
 def complete(subject: BenchmarkSubject) -> None:
-    """Each declared quantity is returned, or said to be absent, in at least one case."""
+    """Each declared quantity is returned, derived, or said to be absent, in at least one case."""
     seen = {name for _, report in _reports(subject) for name in (*report.values, *report.absent)}
-    missing = [q.name for q in subject.spec.quantities if q.name not in seen]
+    seen |= {name for _, derived in _derived(subject) for name in derived}
+    missing = [q.name for q in subject.spec.quantities if q.name not in seen and not q.conditional]
     tried = ", ".join(pick.case.name for pick in subject.picks)
     require(not missing, f"{', '.join(missing)}: in no case ({tried}) returned or absent")
 
@@ -125,6 +127,19 @@ def floors(subject: BenchmarkSubject) -> None:
         require(report.status == "ok", f"{case.name}, {name}: {report.message}")
 
 
+def derive(subject: BenchmarkSubject) -> None:
+    """What is derived when a table is made is declared and finite, and needs no reference to be there."""
+    if subject.spec.derive is None:
+        raise NotApplicableError("it derives nothing")
+    declared = {q.name for q in subject.spec.quantities}
+    for name, derived in _derived(subject):
+        undeclared = sorted(set(derived) - declared)
+        require(not undeclared, f"{name}: it derives {', '.join(undeclared)}, not declared")
+        for quantity, value in derived.items():
+            finite = isinstance(value, (int, float)) and math.isfinite(value)
+            require(finite, f"{name}: the derived {quantity} is {value!r}")
+
+
 def compare(subject: BenchmarkSubject) -> None:
     """A model compared with itself is a tie."""
     if subject.spec.compare is None:
@@ -137,6 +152,22 @@ def compare(subject: BenchmarkSubject) -> None:
             require(
                 low <= 0 <= high, f"{name}: {quantity} of a model differs from its own by [{low}, {high}]"
             )
+
+
+def _derived(subject: BenchmarkSubject) -> Iterator[tuple[str, dict[str, float]]]:
+    """With no reference, with those of the case, and with one for each quantity that is compared with one."""
+    function = subject.spec.derive
+    if function is None:
+        return
+    closer = {q.name for q in subject.spec.quantities if q.better == "closer"}
+    for pick in subject.picks:
+        values = _report(subject.first[pick.case.name]).values
+        every = {name: value for name, value in values.items() if name in closer}
+        of_case = {r.quantity: r.value for r in pick.case.references}
+        for references in ({}, of_case, every):
+            given = dict(values)
+            yield pick.case.name, function(given, dict(references))
+            require(given == values, f"{pick.case.name}: derive changes the values it is given")
 
 
 def _reports(subject: BenchmarkSubject) -> Iterator[tuple[str, wire.Report]]:
@@ -214,6 +245,12 @@ CHECKS = (
         name="floors",
         promise="rows that no model computes give declared quantities",
         function=floors,
+        needs=_RAN,
+    ),
+    BenchmarkCheck(
+        name="derive",
+        promise="what is derived from references is declared and finite, also without any reference",
+        function=derive,
         needs=_RAN,
     ),
     BenchmarkCheck(

@@ -113,8 +113,17 @@ def _report(ran: Ran, declared: set[str]) -> None:
         ran.error = error
 
 
-def difference(found: wire.Report, expected: wire.Report) -> str:
-    """What differs between two reports of one benchmark, to the last bit; empty if nothing does."""
+def difference(found: wire.Report, expected: wire.Report, *, names_only: bool = False) -> str:
+    """What differs between two reports of one benchmark, to the last bit; empty if nothing does.
+
+    Args:
+        found: One.
+        expected: The other.
+        names_only: Compare only what there is, not how large it is.
+    """
+    if names_only:
+        one, other = ({*r.values, *r.absent, *r.arrays} for r in (found, expected))
+        return f"{', '.join(sorted(one ^ other))} only once" if one != other else ""
     for kind in ("values", "interval", "absent"):
         a, b = getattr(found, kind), getattr(expected, kind)
         for name in sorted(set(a) | set(b)):
@@ -125,8 +134,8 @@ def difference(found: wire.Report, expected: wire.Report) -> str:
     for name in sorted(set(found.arrays) | set(expected.arrays)):
         if name not in found.arrays or name not in expected.arrays:
             return f"the array {name} is there only once"
-        one, other = unpack(found.arrays[name]), unpack(expected.arrays[name])
-        if (one.dtype, one.shape, one.tobytes()) != (other.dtype, other.shape, other.tobytes()):
+        a, b = unpack(found.arrays[name]), unpack(expected.arrays[name])
+        if (a.dtype, a.shape, a.tobytes()) != (b.dtype, b.shape, b.tobytes()):
             return f"the array {name}"
     return ""
 

@@ -15,6 +15,9 @@ class Paint:
     def cards(self):
         return []
 
+    def calculator(self, spec):
+        raise NotImplementedError
+
 
 @hookimpl
 def mlpzoo_register_backends():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import planted_benchmarks as planted
@@ -25,17 +25,25 @@ def registry() -> Registry:
 
 
 @pytest.fixture(scope="module")
-def worker(registry: Registry) -> Iterator[Worker]:
-    """The other process."""
-    with Worker(launch_for(registry, "emt", more_modules=MODULES), "emt") as running:
-        yield running
+def workers(registry: Registry) -> Iterator[Callable[[], Worker]]:
+    """The other process; a new one if a bug has ended it."""
+    launch, started = launch_for(registry, "emt", more_modules=MODULES), []
+
+    def living() -> Worker:
+        if not started or not started[-1].alive:
+            started.append(Worker(launch, "emt"))
+        return started[-1]
+
+    yield living
+    for worker in started:
+        worker.close()
 
 
 @pytest.fixture
-def subject(registry: Registry, worker: Worker) -> BenchmarkSubject:
+def subject(registry: Registry, workers: Callable[[], Worker]) -> BenchmarkSubject:
     """The honest benchmark."""
     return BenchmarkSubject(
-        registry=registry, name=planted.HONEST.benchmark, cpu_limit_s=0.5, worker=worker
+        registry=registry, name=planted.HONEST.benchmark, cpu_limit_s=0.5, worker=workers()
     )
 
 

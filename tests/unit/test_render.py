@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from zoo_tables import QUANTITIES, REFERENCES, comparison, ok, without
+from zoo_tables import QUANTITIES, comparison, ok, without
 
 from mlpzoo import plugins
 from mlpzoo.benchmark import Quantity

@@ -65,9 +65,7 @@ def test_markdown_has_reference_rows_words_and_marks() -> None:
         "*PBE*": ["—", "0.300"],
         "*experiment*": ["—", "0.450"],
     }
-    legend = (
-        "* or bold: closest to PBE; ≈: a tie with it (distances overlap within their 95 % intervals, or are"
-    )
+    legend = "bold: closest to PBE; ≈: a tie with it (distances overlap within their 95 % intervals, or are"
     assert text.endswith(
         f"\n\n{legend} printed alike)\n\n"
         "- † tersoff/si: level of theory empirical, compared with PBE\n"
@@ -78,7 +76,7 @@ def test_markdown_has_reference_rows_words_and_marks() -> None:
 
 def test_legend_explains_only_the_marks_that_there_are() -> None:
     two = comparison(ok("a", rmse=1.0), ok("b", rmse=2.0))
-    assert "* or bold: best of its column\n" in render(two, "md")
+    assert "bold: best of its column\n" in render(two, "md")
     assert "≈" not in render(two, "md")
     tie = comparison(ok("a", rmse=1.0, samples=[1.0, 1.0]), ok("b", rmse=1.1, samples=[0.9, 1.3]))
     assert "≈: a tie with it (95 % interval of the paired difference holds 0)" in render(tie, "md")
