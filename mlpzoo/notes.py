@@ -54,7 +54,7 @@ def notes(table: Table) -> Iterator[str]:
     if table.against and table.case.references and done and not table.compared:
         yield f"nothing here can be compared with {table.against}"
     for row in table.references:
-        yield f"{row.model}: {_sources(table, row.model)}"
+        yield from _sources(table, row.model)
     yield from differences(table)
 
 
@@ -70,13 +70,13 @@ def differences(table: Table) -> Iterator[str]:
             yield f"{title} differs: " + ", ".join(f"{m} {v}" for m, v in values.items())
 
 
-def _sources(table: Table, title: str) -> str:
-    """``doi A (E_f, E_m); doi B (a0)``; a single source stands for the whole row."""
+def _sources(table: Table, title: str) -> Iterator[str]:
+    """A line a source, with the columns that it is of unless it is of the whole row."""
     titles = {q.name: q.title for q in table.benchmark.quantities}
-    found = _together((titles[name], source) for name, source in table.sources(title).items())
-    if len(found) == 1:
-        return found[0][0]
-    return "; ".join(f"{source} ({', '.join(names)})" for source, names in found)
+    sources = table.sources(title)
+    found = _together((titles[name], sources[name]) for name in titles if name in sources)
+    for source, names in found:
+        yield f"{title}: {source}" if len(found) == 1 else f"{title}, {', '.join(names)}: {source}"
 
 
 def _together(pairs: Iterable[tuple[str, _Key]]) -> list[tuple[_Key, list[str]]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mlpzoo import __version__, envs, plugins
+from mlpzoo import __version__, envs, levels, plugins
 from mlpzoo.benchmark import BenchmarkSpec, Case
 from mlpzoo.errors import UsageError
 from mlpzoo.hashing import file_sha256
@@ -31,7 +31,7 @@ def plan(request: Request, registry: Registry, store: Store) -> Plan:
     """Resolve every name and look up every stored result.  Starts nothing.
 
     Raises:
-        UsageError: A name is unknown, or nothing is left to run.
+        UsageError: A name or the level to compare with is unknown, or nothing is left to run.
         ModelError: Weights are missing or altered.
         PluginError: A name is claimed twice.
     """
@@ -42,6 +42,7 @@ def plan(request: Request, registry: Registry, store: Store) -> Plan:
     names = request.benchmarks
     if "all" in names:
         names = tuple(registry.benchmarks)
+    names = tuple(dict.fromkeys(names))
     tasks: list[Task] = []
     unavailable: list[Case] = []
     for name in names:
@@ -58,6 +59,7 @@ def plan(request: Request, registry: Registry, store: Store) -> Plan:
             raise _unknown_system(system, registry)
     if not tasks:
         raise UsageError(f"'{unavailable[0].name}' cannot run yet", hint=unavailable[0].unavailable)
+    levels.resolve(request.against, [task.case for task in tasks])  # before hours are spent
     return Plan(request=request, tasks=tuple(tasks), unavailable=tuple(unavailable))
 
 

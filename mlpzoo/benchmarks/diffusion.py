@@ -169,6 +169,8 @@ def _outcome(
         if run.hops.number:
             values[f"residence_{number}"] = residence.value / 1e3
             interval[f"residence_{number}"] = (residence.low / 1e3, residence.high / 1e3)
+        else:
+            absent[f"residence_{number}"] = "no hop"
     if len(known) < arrhenius.FEWEST_TEMPERATURES:
         absent["activation_energy"] = absent["prefactor"] = "too few T"
     else:

@@ -28,7 +28,7 @@ _TITLES = {
 _QUANTITIES = (
     Quantity(name="formation_lowest", unit="eV", title="E_f lowest", better="closer"),
     *(
-        Quantity(name=f"formation_{name}", unit="eV", title=title, better="closer")
+        Quantity(name=f"formation_{name}", unit="eV", title=title, better="closer", conditional=True)
         for name, title in _TITLES.items()
     ),
     Quantity(name="n_sites", unit="", title="sites", decimals=0, better="none", shown=False, in_heading=True),

@@ -31,7 +31,7 @@ SHARE = 0.7
 _HALVES = "halves"
 
 QUANTITIES = (
-    Quantity(name="g_difference", unit="%", title="Δg(r)", decimals=1),
+    Quantity(name="g_difference", unit="%", title="Δg(r)", decimals=1, conditional=True),
     Quantity(name="peak_position", unit="Å", title="1st peak", better="closer"),
     Quantity(name="peak_height", unit="", title="height", decimals=2, better="closer"),
     Quantity(name="first_minimum", unit="Å", title="1st minimum", decimals=2, better="none"),

@@ -33,7 +33,7 @@ _MODES = {
 _QUANTITIES = (
     Quantity(name="frequency_mae", unit="THz", title="MAE", decimals=2),
     *(
-        Quantity(name=name, unit="THz", title=title, decimals=2, better="closer")
+        Quantity(name=name, unit="THz", title=title, decimals=2, better="closer", conditional=True)
         for name, title in _MODES.items()
     ),
     Quantity(name="mean_frequency", unit="THz", title="mean", decimals=2, better="closer", shown=False),

@@ -152,7 +152,6 @@ def compare(**options: Any) -> None:  # fmt: skip
 
     Exit code: 0; 1 if a task failed; 2 for wrong usage.
     """  # noqa: D301  (click wants the control character)
-    from mlpzoo import levels
     from mlpzoo.planning import plan
     from mlpzoo.registry import default_registry
     from mlpzoo.render import View
@@ -172,7 +171,6 @@ def compare(**options: Any) -> None:  # fmt: skip
     registry, store = default_registry(), Store()
     options.update(lists)
     work = plan(Request(settings=settings, **options), registry, store)
-    levels.resolve(work.request.against, [task.case for task in work.tasks])  # before hours are spent
     if dry_run:
         _print_plan(work)
         return

@@ -58,7 +58,7 @@ def reference(
 
     \b
     mlpzoo reference bulk --system si
-    mlpzoo reference vacancy-formation --system si --out benchmarks_data/si/crystal/references.toml
+    mlpzoo reference vacancy-formation --system si --out references.toml
     """  # noqa: D301
     from mlpzoo import paths
     from mlpzoo.data.crystal import write_references

@@ -45,6 +45,7 @@ class NebSettings:
         rattle_ang: Standard deviation of the displacements that the intermediate images get at the start:
             a path that is symmetric by construction would stay so, over whatever ridge.
         bow_ang: How far the atom that moves most is led aside in the middle of the second start.
+        starts: Which starts are tried: ``straight``, ``bowed``.
         seed: Of the rattle and the bow.
         max_iterations: Of both phases together.
     """
@@ -55,6 +56,7 @@ class NebSettings:
     spring_ev_per_ang2: float = 3.0
     rattle_ang: float = 0.01
     bow_ang: float = 0.3
+    starts: tuple[str, ...] = ("straight", "bowed")
     seed: int = 0
     max_iterations: int = 300
 
@@ -182,7 +184,8 @@ def _starts(initial: Atoms, final: Atoms, settings: NebSettings) -> dict[str, ND
     aside -= along * (aside @ along)
     bend = np.sin(np.pi * np.linspace(0.0, 1.0, settings.n_images))[1:-1, None]
     bowed[1:-1, atom] += settings.bow_ang * bend * aside / np.linalg.norm(aside)
-    return {"straight": straight, "bowed": bowed}
+    every = {"straight": straight, "bowed": bowed}
+    return {name: every[name] for name in settings.starts}
 
 
 @dataclass(slots=True)

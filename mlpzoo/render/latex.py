@@ -17,9 +17,9 @@ _TEX = str.maketrans(
         "⟩": r"$\rangle$", "|": r"$|$", ">": r"$>$", "<": r"$<$", "≈": r"$\approx$", "—": "---",
         "✗": r"$\times$", "·": r"$\cdot$", "Γ": r"$\Gamma$", "×": r"$\times$", "½": r"$\frac12$",
         "†": r"$^\dagger$", "→": r"$\rightarrow$", "Δ": r"$\Delta$", "ω": r"$\omega$", "ν": r"$\nu$",
-        "μ": r"$\mu$", "σ": r"$\sigma$", "±": r"$\pm$", "≤": r"$\le$", "≥": r"$\ge$", "−": "$-$",
+        "μ": r"$\mu$", "µ": r"$\mu$", "σ": r"$\sigma$", "±": r"$\pm$", "≤": r"$\le$", "≥": r"$\ge$",
         "∥": r"$\parallel$", "⊥": r"$\perp$", "∞": r"$\infty$", "√": r"$\surd$", "τ": r"$\tau$",
-        "–": "--", "…": r"\ldots{}", "’": "'", "é": r"\'e", "ö": r'\"o', "ü": r'\"u', "ä": r'\"a',
+        "−": "$-$", "–": "--", "…": r"\ldots{}", "’": "'", "é": r"\'e", "ö": r'\"o', "ü": r'\"u', "ä": r'\"a',
         **{sign: f"$^{{{plain}}}$" for sign, plain in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+", strict=True)},
         **{sign: f"$_{{{plain}}}$" for sign, plain in zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True)},
     }

@@ -121,7 +121,7 @@ def importable(subject: BenchmarkSubject) -> None:
     """Functions are found by module and name: they run in another process."""
     spec = subject.spec
     functions = {"run": spec.run, "run_floor": spec.run_floor, "compare": spec.compare, "draw": spec.draw}
-    functions["derive"] = spec.derive
+    functions |= {"derive": spec.derive}
     for what, function in functions.items():
         if function is None:
             continue

@@ -163,7 +163,7 @@ def _derived(subject: BenchmarkSubject) -> Iterator[tuple[str, dict[str, float]]
     for pick in subject.picks:
         values = _report(subject.first[pick.case.name]).values
         every = {name: value for name, value in values.items() if name in closer}
-        of_case = {r.quantity: r.value for r in pick.case.references}
+        of_case = {r.quantity: r.value for r in pick.case.references if math.isfinite(r.value)}
         for references in ({}, of_case, every):
             given = dict(values)
             yield pick.case.name, function(given, dict(references))

@@ -6,6 +6,7 @@ A case names its bug in ``params``; bugs of what is declared are changes of the 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -18,6 +19,8 @@ QUANTITIES = (
     Quantity(name="mean_energy", unit="meV/atom", title="E", better="closer"),
     Quantity(name="roughness_ratio", unit="", title="rough", better="lower"),
     Quantity(name="melting_temperature", unit="K", title="T_m", decimals=0, better="closer"),
+    Quantity(name="deviation_energy", unit="meV/atom", title="ΔE"),
+    Quantity(name="gap_energy", unit="eV", title="gap", conditional=True),
 )
 REFERENCE = Reference(quantity="mean_energy", value=1.0, level_of_theory="PBE", source="10.0000/nowhere")
 CASE = Case(
@@ -96,7 +99,7 @@ def misbehave_first(bug, calculator, case):
             calculator.inner.results["energy"] *= 2
 
         calculator.inner.calculate = scaled
-    if bug == "seeds NumPy":
+    if bug == "seeds numpy":
         np.random.seed(0)  # noqa: NPY002
     if bug == "sets a variable":
         os.environ["MLPZOO_PLANTED_BUG"] = "1"
@@ -125,6 +128,9 @@ def answer(bug, energies):
     if bug == "remembers":
         _memory.append(1.0)
         values["roughness_ratio"] += len(_memory)
+    if bug == "other names":
+        _memory.append(1.0)
+        arrays[f"run {len(_memory)}"] = energies
     if bug == "knows its process":
         values["roughness_ratio"] += os.getpid()
     if bug == "knows hashes":
@@ -159,6 +165,28 @@ def compare(a, b, settings):
     shift = 1.0 if len(a["energies"]) == 7 else 0.0
     difference = float(a["energies"].mean() - b["energies"].mean())
     return {"mean_energy": (difference + shift - 0.1, difference + shift + 0.1)}
+
+
+def derive(values, references):
+    pairs = [(values[name], references[name]) for name in ("mean_energy",) if name in references]
+    return {"deviation_energy": abs(value - reference) for value, reference in pairs}
+
+
+def derives_undeclared(values, references):
+    return {**derive(values, references), "score": 1.0}
+
+
+def derives_nan(values, references):
+    return {"deviation_energy": math.nan}
+
+
+def derives_in_place(values, references):
+    values.update(derive(values, references))
+    return dict(values)
+
+
+def derives_without_looking(values, references):
+    return {"deviation_energy": values["mean_energy"] - references["mean_energy"]}
 
 
 def needs_more(calculator, case, settings, job, extra):
@@ -198,6 +226,7 @@ class Bug:
             "run": run,
             "run_floor": run_floor,
             "compare": compare,
+            "derive": derive,
         }
         return BenchmarkSpec(**{**declared, **self.spec})
 
@@ -222,6 +251,7 @@ def other_cases_each_time(datasets):
 
 HONEST = Bug("", ())
 BUGS = (
+    Bug("Capital letter", ("declared",)),
     Bug("version zero", ("declared",), spec={"version": 0}),
     Bug("version two point one", ("declared",), spec={"version": 2.1}),
     Bug("no title", ("declared",), spec={"title": ""}),
@@ -266,11 +296,18 @@ BUGS = (
     Bug("changes its params", ("untouched",)),
     Bug("changes the model", ("untouched",)),
     Bug("scales the model", ("untouched", "any-calculator")),
-    Bug("seeds NumPy", ("global-state",)),
+    Bug("seeds numpy", ("global-state",)),
     Bug("sets a variable", ("global-state",)),
     Bug("floor", ("floors",)),
     Bug("compares badly", ("compare",), case={"params": {"n_steps": 7, "bug": ""}}),
+    Bug("derives undeclared", ("derive",), spec={"derive": derives_undeclared}),
+    Bug("derives nan", ("derive",), spec={"derive": derives_nan}),
+    Bug("derives in place", ("derive", "complete"), spec={"derive": derives_in_place}),
+    Bug("derives without looking", ("derive", "complete"), spec={"derive": derives_without_looking}),
+    Bug("derives nothing", ("complete",), spec={"derive": None}),
+    Bug("derives by a lambda", ("importable",), spec={"derive": lambda *given: derive(*given)}),
     Bug("remembers", ("repeatable",)),
+    Bug("other names", ("repeatable",), spec={"deterministic": False}),
     Bug("needs our calculator", ("any-calculator",)),
     Bug("knows its process", ("other-process",)),
     Bug("knows hashes", ("other-process",)),

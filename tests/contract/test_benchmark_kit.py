@@ -79,7 +79,7 @@ def test_an_honest_benchmark_keeps_every_promise(subject: BenchmarkSubject) -> N
 def test_a_third_partys_benchmark_on_a_crystal_of_its_own(subject: BenchmarkSubject) -> None:
     einstein = replace(subject, name="einstein", systems=("ag",), cpu_limit_s=20.0)
     found = outcome(einstein)
-    assert {n for n, (status, _) in found.items() if status != "passed"} == {"floors", "compare"}
+    assert {n for n, (status, _) in found.items() if status != "passed"} == {"floors", "derive", "compare"}
     assert found["floors"] == ("skipped", "no case has such rows")
     (reference,) = einstein.picks[0].case.references
     assert (reference.quantity, reference.value) == ("einstein_frequency", 3.63)
@@ -93,6 +93,13 @@ def test_what_rests_on_a_broken_promise_is_not_judged(subject: BenchmarkSubject)
     assert found["resumed"] == ("skipped", "see the check 'repeatable'")
     assert found["repeatable"][0] == "failed"
     assert "roughness_ratio" in found["repeatable"][1]
+
+
+def test_wall_clock_times_need_not_repeat_themselves(registry: Registry, subject: BenchmarkSubject) -> None:
+    speed = replace(subject, name="speed", models=("emt",), systems=("cu",))
+    found = outcome(speed, "repeatable", "any-calculator", "other-process", "resumed")
+    assert set(found.values()) == {("passed", "")}
+    assert speed.again.outcome.values != speed.expected.outcome.values
 
 
 def test_the_resumed_run_makes_only_the_calls_that_are_left(subject: BenchmarkSubject) -> None:

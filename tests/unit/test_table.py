@@ -306,7 +306,7 @@ def test_failed_and_absent_rows_are_never_ranked() -> None:
     assert "f" not in found.compared
 
 
-def test_sources_are_one_note_a_row_and_name_columns_only_if_there_are_several() -> None:
+def test_sources_are_one_note_each_and_name_columns_only_if_there_are_several() -> None:
     more = (
         *REFERENCES,
         Reference(quantity="rmse", value=1.0, level_of_theory="experiment", source="doi 10.1/exp"),
@@ -315,7 +315,8 @@ def test_sources_are_one_note_a_row_and_name_columns_only_if_there_are_several()
     found = list(notes.notes(table(ok("a", barrier=0.3), references=more, levels=PBE)))
     assert found == [
         "PBE: mlpzoo reference (QE 6.7)",
-        "experiment: doi 10.1/exp (E_m, F RMSE); doi 10.1/other (share>30°)",
+        "experiment, F RMSE, E_m: doi 10.1/exp",
+        "experiment, share>30°: doi 10.1/other",
     ]
 
 
@@ -349,6 +350,22 @@ def test_level_that_nothing_can_be_compared_with_is_an_error(
         tables.comparison(work, [])
     assert message in error.value.message
     assert hint in error.value.hint
+
+
+def test_what_is_derived_uses_the_references_that_the_model_is_compared_with() -> None:
+    def derive(values: dict[str, float], references: dict[str, float]) -> dict[str, float]:
+        return {"share": 100 * abs(values["barrier"] / references["barrier"] - 1)}
+
+    case = replace(CASE, references=REFERENCES)
+    one = replace(task("a", case=case), benchmark=benchmark(derive=derive))
+    results = [replace(ok("a", barrier=0.33), case=case.name)]
+    for against, share in (("", 10.0), ("experiment", 100 * 0.12 / 0.45)):
+        work = Plan(request=Request(models=("a",), against=against), tasks=(one,))
+        (found,) = tables.comparison(work, results).tables
+        assert found.rows[0].values["share"] == pytest.approx(share)
+    failed = without("a", "failed", "why")
+    (found,) = tables.comparison(Plan(request=Request(models=("a",)), tasks=(one,)), [failed]).tables
+    assert found.rows == (failed,)
 
 
 def test_tables_of_one_benchmark_follow_each_other_and_a_row_comes_once() -> None:
@@ -419,7 +436,7 @@ def test_json_numbers_have_full_precision_and_quantities_their_units() -> None:
     named = {q["name"]: q for q in data["tables"][0]["quantities"]}
     assert named["rmse"] == {
         "name": "rmse", "unit": "eV/Å", "title": "F RMSE", "decimals": 3, "better": "lower", "shown": True,
-        "in_heading": False,
+        "in_heading": False, "conditional": False,
     }  # fmt: skip
     assert named["count"]["shown"] is False
 
