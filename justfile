@@ -29,3 +29,7 @@ compare *args:
 # overhead of the calculator and of the worker, side by side
 overhead:
     uv run python benchmarks/overhead.py
+
+# our physics beside matcalc's: CPU time and force calls
+against-matcalc:
+    uv run --with matcalc python benchmarks/against_matcalc.py

@@ -37,7 +37,7 @@ class Checkpoint:
         import numpy as np
 
         try:
-            with np.load(self._file, allow_pickle=False) as stored:
+            with self._file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 return {name: stored[name] for name in stored.files}
         except FileNotFoundError:
             return None

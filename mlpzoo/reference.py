@@ -46,7 +46,7 @@ def compute(
         checkpoints: Directory for what the benchmark saves on its way.
 
     Raises:
-        UsageError: An option that the benchmark does not know, or no quantity that takes a reference.
+        UsageError: An option that the benchmark never looked at, or no quantity that takes a reference.
         CalculationError: DFT or a relaxation did not converge.
         DataError: The benchmark gave no value.
     """
@@ -58,8 +58,15 @@ def compute(
             f"'{benchmark.name}' has no quantity that is compared with a reference",
             hint="see 'mlpzoo benchmarks'",
         )
-    case = replace(case, params={**case.params, **options})
+    params = _Asked({**case.params, **options})
+    case = replace(case, params=params)
     outcome = benchmark.run(calculator, case, settings, Job(progress=progress, directory=checkpoints))
+    ignored = sorted(set(options) - params.asked)
+    if ignored:
+        raise UsageError(
+            f"'{benchmark.name}' does not know the parameter '{ignored[0]}'",
+            hint=f"it asked for {', '.join(sorted(params.asked))}; the calculations are kept",
+        )
     found = {name: value for name, value in outcome.values.items() if name in wanted}
     if not found:
         raise DataError(
@@ -86,6 +93,26 @@ def compute(
             for name, value in found.items()
         ),
     )
+
+
+class _Asked(dict[str, Any]):
+    """Parameters that know which of them were asked for."""
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return super().__contains__(name)
 
 
 def parse_options(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-TEXT = (Path(__file__).resolve().parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+DATA = (ROOT / "benchmarks_data" / "README.md").read_text(encoding="utf-8")
 FLATLIB = """
 import numpy as np
 from ase.calculators.calculator import Calculator
@@ -26,15 +29,20 @@ class FlatCalculator(Calculator):
 """
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+def blocks(language, text=TEXT):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.fixture
 def installed(tmp_path):
     """The documented plugin, as pip would lay it out (without its lock: the framework is importable here)."""
-    backend, benchmark = blocks("python")
+    backend, benchmark, test = blocks("python")
     (tmp_path / "mlpzoo_flat.py").write_text(backend + "\n\n" + benchmark)
+    (tmp_path / "test_einstein.py").write_text(test)
+    (tmp_path / "silver").mkdir()
+    for name in ("crystal", "references"):
+        (text,) = (t for t in blocks("toml", DATA) if f"mlpzoo.{name}/1" in t)
+        (tmp_path / "silver" / f"{name}.toml").write_text(text)
     (tmp_path / "flatlib.py").write_text(FLATLIB)
     info = tmp_path / "mlpzoo_flat-0.1.dist-info"
     info.mkdir()
@@ -53,15 +61,53 @@ def mlpzoo(environ, *arguments):
 def test_documented_plugin_registers_without_a_problem(installed):
     done = mlpzoo(installed, "plugins")
     assert "flat 0.1" in " ".join(done.stdout.split())
-    assert "backend flat" in done.stdout
-    assert "benchmark bulk-energy" in done.stdout
+    for what in ("backend flat", "benchmark einstein", "dataset ag-crystal"):
+        assert what in done.stdout
     assert done.returncode == 0, done.stdout
 
 
 def test_documented_benchmark_runs_on_the_documented_backend(installed):
-    done = mlpzoo(installed, "compare", "-m", "flat", "-b", "bulk-energy", "-s", "si", "-f", "csv")
+    done = mlpzoo(
+        installed, "compare", "-m", "flat", "-b", "einstein", "-s", "si", "--profile", "smoke", "-f", "csv"
+    )
     assert done.returncode == 0, done.stderr
-    assert "bulk-energy,1,si-bulk-energy,standard,model,flat/zero,ok,energy,eV/atom,-1.5," in done.stdout
+    row = next(line for line in done.stdout.splitlines() if ",flat/zero,ok,einstein_frequency,THz," in line)
+    assert row.startswith("einstein,1,si-einstein,smoke,model,")
+    assert float(row.split(",")[9]) == 0.0, "no forces anywhere"
+
+
+def test_documented_crystal_has_its_reference_and_its_absent_quantity(installed):
+    done = mlpzoo(
+        installed, "compare", "-m", "emt", "-b", "einstein", "-s", "ag", "--profile", "smoke", "-f", "json"
+    )
+    assert done.returncode == 0, done.stderr
+    (table,) = json.loads(done.stdout)["tables"]
+    (row,) = (row for row in table["rows"] if row["model"] == "emt/emt")
+    assert row["values"]["einstein_frequency"] == pytest.approx(3.36, abs=0.01)
+    assert row["absent"] == {"lindemann_temperature": "above melting"}
+    assert "3.63" in json.dumps(table)
+
+
+def test_documented_crystal_is_a_case_of_the_other_benchmarks(installed):
+    done = mlpzoo(
+        installed, "compare", "-m", "emt", "-b", "bulk", "-s", "ag", "--profile", "smoke", "-f", "csv"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bulk,1,ag,smoke,model,emt/emt,ok,lattice_constant,Å,4." in done.stdout
+
+
+def test_documented_benchmark_keeps_its_promises_in_three_lines(installed, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_einstein.py"],
+        env=installed,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+    assert "failed" not in done.stdout
 
 
 def test_every_hook_is_documented():

@@ -187,7 +187,7 @@ def _outcome(
         lags = ", ".join(f"{run.lag_fs / 1e3:.2g}" for run in runs if run.diffusivity)
         remarks.append(f"D from displacements over lags of {lags} ps{expected}")
     else:
-        absent["correlation"] = "too few hops"
+        absent["correlation"] = next(run.problem for run in runs if run.problem)
     return Outcome(values=values, interval=interval, absent=absent, arrays=arrays, message="; ".join(remarks))
 
 

@@ -86,7 +86,7 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
         }
         arrays = {"time_ps": time_ps, "total_energy_mev_per_atom": total}
     wanted_ps = _NVT_PS[settings.profile]
-    survived_ps, frames = wanted_ps, []
+    survived_ps, how, frames = wanted_ps, "", []
     try:
         for frame in langevin(
             atoms,
@@ -99,13 +99,14 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
             checkpoint=job.checkpoint("nvt"),
         ):
             frames.append(frame.positions_ang)  # noqa: PERF401  (those before an explosion count)
-        find_events(np.array(frames), crystal.sites(repeat, interstitials=False), frame_fs=20.0)
     except ExplodedError as error:
-        survived_ps = error.time_fs / 1e3
-        remarks.append(f"NVT at {NVT_SHARE * melting:.0f} K exploded after {survived_ps:.2f} ps")
+        survived_ps, how = error.time_fs / 1e3, "exploded"
+    try:
+        find_events(np.array(frames), crystal.sites(repeat, interstitials=False), frame_fs=20.0)
     except MeltedError as error:
-        survived_ps = error.time_fs / 1e3
-        remarks.append(f"NVT at {NVT_SHARE * melting:.0f} K melted after {survived_ps:.2f} ps")
+        survived_ps, how = error.time_fs / 1e3, "melted"
+    if how:
+        remarks.append(f"NVT at {NVT_SHARE * melting:.0f} K {how} after {survived_ps:.2f} ps")
     values |= {"survived": survived_ps, "survival": 100 * survived_ps / wanted_ps}
     return Outcome(values=values, absent=absent, arrays=arrays, message="; ".join(remarks))
 

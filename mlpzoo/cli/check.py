@@ -1,7 +1,8 @@
-"""``mlpzoo check``: does a model keep the promises of the interface?"""
+"""``mlpzoo check``: does a model, or a benchmark, keep the promises of the interface?"""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,19 +11,27 @@ from mlpzoo.cli import completing
 
 if TYPE_CHECKING:
     from mlpzoo import wire
+    from mlpzoo.testing import CheckResult
 
 
 @click.command()
 @click.argument("models", nargs=-1, shell_complete=completing.models)
 @click.option("--all", "everything", is_flag=True, help="The default model of every family.")
+@click.option(
+    "--benchmark", "-b", default="", shell_complete=completing.names(lambda r: r.benchmarks, commas=False),
+    help="Test this benchmark instead, with MODELS (default: the built-in potentials), here.",
+)  # fmt: skip
+@click.option("--systems", "-s", default="*", shell_complete=completing.systems, help="With --benchmark.")
 @click.option("--only", default="", help="Comma-separated names of checks.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option(
     "--timeout", "timeout_s", type=float, default=1800.0, show_default=True, help="Seconds per model."
 )
-def check(models: tuple[str, ...], only: str, *, everything: bool, **options: Any) -> None:
-    """Run the conformance kit on MODELS, each in its own environment.
+def check(
+    models: tuple[str, ...], only: str, benchmark: str, systems: str, *, everything: bool, **options: Any
+) -> None:
+    """Run the conformance kit on MODELS, each in its own environment, or on a benchmark.
 
     Exits with 1 if a promise is broken.
 
@@ -30,40 +39,75 @@ def check(models: tuple[str, ...], only: str, *, everything: bool, **options: An
     mlpzoo check mace
     mlpzoo check mace/si-small nequip:my.ckpt
     mlpzoo check --all
+    mlpzoo check --benchmark bulk
+    mlpzoo check --benchmark vacancy-formation -s si tersoff/si
     """  # noqa: D301
+    names = tuple(n for n in only.split(",") if n)
+    if benchmark:
+        kept = _benchmark(benchmark, models, names, tuple(systems.split(",")))
+    else:
+        kept = _models(models, names, everything=everything, **options)
+    if not kept:
+        click.get_current_context().exit(1)
+
+
+def _models(models: tuple[str, ...], names: tuple[str, ...], *, everything: bool, **options: Any) -> bool:
+    """Whether all models keep their promises."""
     from mlpzoo.conformance import check_model
     from mlpzoo.errors import UsageError, ZooError
     from mlpzoo.registry import default_registry
 
     registry = default_registry()
-    names = [f for f in registry.families if any(c.startswith(f"{f}/") for c in registry.cards)]
-    models = tuple(names) if everything else models
+    families = [f for f in registry.families if any(c.startswith(f"{f}/") for c in registry.cards)]
+    models = tuple(families) if everything else models
     if not models:
         raise UsageError("no model named", hint="mlpzoo check mace, or mlpzoo check --all")
-    broken = False
+    kept = True
     for name in models:
-        found: list[wire.Checked] = []
+        counts: Counter[str] = Counter()
 
-        def show(item: wire.Checked, found: list[wire.Checked] = found) -> None:
-            found.append(item)
-            colour = {"passed": "green", "failed": "red"}.get(item.status, "yellow")
-            click.echo(f"  {click.style(f'{item.status:8}', fg=colour)} {item.promise}")
-            if item.message:
-                click.echo(f"           {item.message}")
+        def show(item: wire.Checked, counts: Counter[str] = counts) -> None:
+            counts[item.status] += 1
+            _show(item)
 
         click.echo(click.style(name, bold=True))
         try:
             check_model(
-                name, tuple(n for n in only.split(",") if n), on_result=show, registry=registry,
+                name, names, on_result=show, registry=registry,
                 on_progress=lambda text: click.echo(f"  {text}", err=True), **options,
             )  # fmt: skip
         except ZooError as error:
             if not everything:
                 raise
             click.echo(f"  {click.style('failed', fg='red')}   {error.message}")
-            broken = True
-        counts = {s: sum(f.status == s for f in found) for s in ("passed", "failed", "skipped")}
-        click.echo("  " + ", ".join(f"{n} {s}" for s, n in counts.items()))
-        broken = broken or counts["failed"] > 0 or counts["passed"] == 0
-    if broken:
-        click.get_current_context().exit(1)
+            kept = False
+        kept = _summary(counts) and kept
+    return kept
+
+
+def _benchmark(name: str, models: tuple[str, ...], names: tuple[str, ...], systems: tuple[str, ...]) -> bool:
+    """Whether a benchmark keeps its promises."""
+    from mlpzoo.registry import default_registry
+    from mlpzoo.testing import BenchmarkSubject, run_benchmark_checks
+
+    subject = BenchmarkSubject(registry=default_registry(), name=name, models=models, systems=systems)
+    _ = subject.spec, subject.picks  # wrong names stop here
+    click.echo(click.style(name, bold=True))
+    counts: Counter[str] = Counter()
+    for item in run_benchmark_checks(subject, names):
+        counts[item.status] += 1
+        _show(item)
+    return _summary(counts)
+
+
+def _show(item: wire.Checked | CheckResult) -> None:
+    colour = {"passed": "green", "failed": "red"}.get(item.status, "yellow")
+    click.echo(f"  {click.style(f'{item.status:8}', fg=colour)} {item.promise}")
+    if item.message:
+        click.echo(f"           {item.message}")
+
+
+def _summary(counts: Counter[str]) -> bool:
+    """Print how many; whether something passed and nothing failed."""
+    click.echo("  " + ", ".join(f"{counts[status]} {status}" for status in ("passed", "failed", "skipped")))
+    return counts["failed"] == 0 and counts["passed"] > 0

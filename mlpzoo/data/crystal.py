@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -106,11 +107,16 @@ def read_references(path: Path) -> tuple[ReferenceValue, ...]:
     """All reference values of a file; none if there is no such file.
 
     Raises:
-        DataError: Not TOML, wrong schema, unknown or missing key, a value twice, a source missing.
+        DataError: Not TOML, wrong schema, unknown or missing key, a value twice or not finite, no source.
     """
     if not path.exists():
         return ()
-    entries = _read(path, REFERENCES_SCHEMA).get("references", [])
+    raw = _read(path, REFERENCES_SCHEMA)
+    entries = raw.get("references", [])
+    unknown = sorted(set(raw) - {"schema", "references"})
+    if unknown or not isinstance(entries, list):
+        wrong = f"unknown key '{unknown[0]}'" if unknown else "'references' is no list"
+        raise DataError(f"{path}: {wrong}", hint="each value is a table [[references]]")
     found = [
         _convert(entry, ReferenceValue, f"{path}: reference {number + 1}")
         for number, entry in enumerate(entries)
@@ -123,6 +129,8 @@ def read_references(path: Path) -> tuple[ReferenceValue, ...]:
             raise DataError(f"{where} is there twice", hint="keep one of them")
         if not value.source.strip():
             raise DataError(f"{where} has no source", hint="give a DOI, or the command that computed it")
+        if not math.isfinite(value.value):
+            raise DataError(f"{where}: value is {value.value}", hint="leave out what has no number")
         seen.add(key)
     return tuple(found)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 N_VOLUMES = 9
 LARGEST_STRAIN = 0.02  # of the lattice constant, to either side; with 0.03 the order of the curve shows in B
-MAX_SHIFTS = 8
+MAX_SHIFTS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

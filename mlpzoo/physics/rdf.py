@@ -27,7 +27,7 @@ class RadialDistribution:
     Attributes:
         r_ang: Middles of the bins, shape (n_bins,).
         g: Density of neighbours over the mean density, shape (n_bins,).
-        density_per_ang3: Mean number density of the neighbours: all atoms of the cell but one, over its volume.
+        density_per_ang3: Mean number density of the neighbours: all atoms but one, over the volume.
     """
 
     r_ang: NDArray[np.float64]

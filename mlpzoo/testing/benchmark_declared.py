@@ -120,8 +120,9 @@ def references(subject: BenchmarkSubject) -> None:
 def importable(subject: BenchmarkSubject) -> None:
     """Functions are found by module and name: they run in another process."""
     spec = subject.spec
-    functions = {"run": spec.run, "run_floor": spec.run_floor, "compare": spec.compare, "draw": spec.draw}
-    functions |= {"derive": spec.derive}
+    functions: dict[str, object] = {
+        what: getattr(spec, what) for what in ("run", "run_floor", "compare", "draw", "derive")
+    }
     for what, function in functions.items():
         if function is None:
             continue

@@ -93,7 +93,15 @@ class BenchmarkSubject:
 
     @cached_property
     def picks(self) -> tuple[Pick, ...]:
-        """The cases that it is run on, each with a model."""
+        """The cases that it is run on, each with a model.
+
+        Raises:
+            UsageError: There is no such model or system, or a model's framework is not here.
+        """
+        for pattern in self.systems:
+            if pattern != "*" and not self.registry.select_cases(self.spec, (pattern,)):
+                known = ", ".join(case.name for case in self.cases) or "none"
+                raise UsageError(f"'{self.name}' has no case for '{pattern}'", hint=f"it has: {known}")
         candidates = self._candidates()
         found = []
         for case in self.registry.select_cases(self.spec, self.systems):

@@ -224,3 +224,67 @@ def test_check_of_all_families_goes_on_after_one_died(zoo: Zoo, fake_checks: dic
     assert tried == sorted(tried)
     assert {"emt", "lj", "tersoff", "toy"} <= set(tried)
     assert "exit code 3" in done.out
+
+
+# -- check --benchmark ---------------------------------------------------------------------------------
+
+BROKEN = """
+from mlpzoo import BenchmarkSpec, Case, Outcome, Quantity, hookimpl
+
+def run(calculator, case, settings, job):
+    from ase.build import bulk
+    return Outcome(values={"energy": calculator.get_property("energy", bulk("Cu"))})
+
+@hookimpl
+def mlpzoo_register_benchmarks():
+    energy = Quantity(name="energy", unit="eV", title="E")
+    cases = [Case(name=f"{s}-cu", system=s, elements=("Cu",)) for s in ("one", "two")]
+    return [
+        BenchmarkSpec(name="silent", version=1, title="Silent", quantities=(energy,), cases=lambda _: cases, run=run)
+    ]
+"""
+
+
+@pytest.fixture
+def silent(zoo: Zoo, install: Callable[[str, str], Path]) -> Zoo:
+    """``silent("-s", "one")``: the kit on an installed benchmark that never tells its progress."""
+    install("mlpzoo-silent", BROKEN)
+    return lambda *more: zoo("check", "--benchmark", "silent", *more)
+
+
+def test_check_of_a_benchmark_prints_each_promise_and_exits_with_1_if_one_is_broken(silent: Zoo) -> None:
+    done = silent("-s", "one,two-*")
+    lines = done.out.splitlines()
+    assert (done.code, done.err, lines[0]) == (1, "", "silent")
+    broken = lines.index("  failed   progress is told, and never more than all of it")
+    assert lines[broken + 1].strip() == "one-cu: job.progress was never called"
+    assert "  passed   the same seed gives the same result, to the last bit unless deterministic=False" in lines
+    assert lines[-1].startswith("  1") or " 1 failed" in lines[-1]
+
+
+def test_check_of_a_benchmark_takes_models_systems_and_checks(silent: Zoo) -> None:
+    done = silent("lj/cu", "-s", "two", "--only", "runs,units")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "  2 passed, 0 failed, 0 skipped")
+    done = silent("tersoff/si", "--only", "runs")
+    assert (done.code, done.out.splitlines()[-1]) == (1, "  0 passed, 1 failed, 0 skipped")
+    assert "no case can run" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("check", "--benchmark", "bulkk"), "unknown benchmark 'bulkk'"),
+        (("check", "--benchmark", "bulk", "mase"), "unknown model family 'mase'"),
+        (("check", "--benchmark", "bulk", "-s", "xx"), "'xx'"),
+        (("check", "--benchmark", "bulk", "--only", "nonsense"), "unknown check 'nonsense'"),
+        (("check", "--benchmark", "bulk", "framed"), "no_such_framework cannot be imported here"),
+    ],
+)
+def test_wrong_names_of_a_benchmarks_check_are_errors(
+    zoo: Zoo, framed: None, arguments: tuple[str, ...], message: str
+) -> None:
+    del framed
+    done = zoo(*arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert "Traceback" not in done.err

@@ -170,3 +170,19 @@ def test_emt_does_not_claim_the_elements_that_ase_warns_of(registry: Registry) -
 def test_built_ins_register_without_problems(registry: Registry) -> None:
     assert [p.problems for p in registry.plugins if p.name == "builtin:backends"] == [[]]
     assert {"emt/emt", "lj/ar", "tersoff/si"} <= registry.cards.keys()
+
+
+@pytest.mark.parametrize(("model", "formula"), [("emt", "Cu"), ("tersoff/si", "Si")])
+def test_numbers_do_not_depend_on_where_the_atoms_were_before(
+    model: str, formula: str, registry: Registry
+) -> None:
+    """A resumed run equals an uninterrupted one to the last bit only if the model has no memory."""
+    spec, random = registry.resolve(model), np.random.default_rng(0)
+    backend = registry.backend(spec.family).item
+    walked, atoms = build(backend, spec), bulk(formula, cubic=True) * 2
+    for _ in range(12):
+        atoms.positions += 0.05 * random.normal(size=atoms.positions.shape)
+        walked.get_property("forces", atoms)
+        fresh = build(backend, spec)
+        for name in ("energy", "forces", "stress"):
+            assert np.array_equal(walked.get_property(name, atoms), fresh.get_property(name, atoms))

@@ -13,7 +13,9 @@ from mlpzoo.units import BOLTZMANN_EV_PER_KELVIN
 TEMPERATURES = (800.0, 900.0, 1050.0, 1200.0)
 ENERGY_EV, PREFACTOR = 0.73, 4.2e-3
 TRUE = PREFACTOR * np.exp(-ENERGY_EV / (BOLTZMANN_EV_PER_KELVIN * np.array(TEMPERATURES)))
-ERRORS = np.array([0.16, 0.11, 0.07, 0.04])  # relative, one standard deviation: more hops at higher temperatures
+ERRORS = np.array(
+    [0.16, 0.11, 0.07, 0.04]
+)  # relative, one standard deviation: more hops at higher temperatures
 
 
 def estimates(values: np.ndarray, errors: np.ndarray = ERRORS) -> list[Estimate]:

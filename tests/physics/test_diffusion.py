@@ -127,9 +127,7 @@ def test_mean_squared_displacement_of_a_walk_is_its_line_above_the_noise() -> No
 def test_interval_holds_the_diffusivity_of_a_random_walk(together: bool, n_frames: int, rate: float) -> None:
     true = rate * HOP_ANG**2 / (6 * FRAME_FS) * 0.1
     found = [
-        tracer_diffusivity(
-            walk(seed, n_frames=n_frames, rate=rate, together=together), frame_fs=FRAME_FS
-        )
+        tracer_diffusivity(walk(seed, n_frames=n_frames, rate=rate, together=together), frame_fs=FRAME_FS)
         for seed in range(100)
     ]
     assert sum(holds(one, true) for one in found) >= 90
@@ -181,9 +179,7 @@ def test_hops_times_the_correlation_factor_are_the_displacements() -> None:
         still = made.positions_ang - analysis.drift_ang[:, None]
         einstein.append(tracer_diffusivity(still, frame_fs=FRAME_FS))
         hops = count_hops(analysis.events, SITES, n_atoms=107, time_fs=3000 * FRAME_FS).jump_diffusivity
-        jumps.append(
-            Estimate(value=factor * hops.value, low=factor * hops.low, high=factor * hops.high)
-        )
+        jumps.append(Estimate(value=factor * hops.value, low=factor * hops.low, high=factor * hops.high))
         true = made.diffusivity
     assert sum(holds(one, true) for one in einstein) >= 36
     assert sum(holds(one, true) for one in jumps) >= 36
@@ -217,7 +213,9 @@ def test_interval_of_a_number_is_that_of_the_table(number: int, low: float, high
 def test_hop_across_the_border_has_the_length_of_its_nearest_image() -> None:
     target = int(np.argmax(SITES.positions_ang @ np.array([1.0, 1.0, 0.01])))
     others = SITES.positions_ang - SITES.positions_ang[target]
-    lengths = np.linalg.norm(others - np.rint(others @ np.linalg.inv(SITES.cell_ang)) @ SITES.cell_ang, axis=1)
+    lengths = np.linalg.norm(
+        others - np.rint(others @ np.linalg.inv(SITES.cell_ang)) @ SITES.cell_ang, axis=1
+    )
     near = [i for i in np.argsort(lengths)[1:13].tolist() if np.linalg.norm(others[i]) > 5.0]
     assert near
     event = MigrationEvent(atom=0, site_from=near[0], site_to=target, start_frame=1, end_frame=2)

@@ -19,12 +19,12 @@ from mlpzoo.physics import neb as neb_module
 from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.evaluate import Evaluated
 from mlpzoo.physics.hops import vacancy_hops
-from mlpzoo.physics.neb import NebSettings, Path as Band, find_path
+from mlpzoo.physics.neb import NebSettings, find_path
+from mlpzoo.physics.neb import Path as Band
 from mlpzoo.physics.neb_path import (
     band_forces,
     displacement,
     interpolated,
-    largest_force,
     path_lengths,
     shortest_contact,
     tangents,
@@ -170,7 +170,7 @@ def copper_path(copper: tuple[Relaxed, Relaxed]) -> Band:
 
 @pytest.mark.parametrize("climb", [False, True])
 @pytest.mark.parametrize("seed", range(5))
-def test_forces_are_those_of_ase(seed: int, climb: bool) -> None:  # noqa: FBT001
+def test_forces_are_those_of_ase(seed: int, climb: bool) -> None:
     generator = np.random.default_rng(seed)
     n_images, n_atoms, spring = 7, 5, 1.7
     band = np.cumsum(generator.standard_normal((n_images, n_atoms, 3)), axis=0)
@@ -218,7 +218,7 @@ def test_atoms_are_led_around_each_other() -> None:
 
 
 @pytest.mark.parametrize("pbc", [True, False])
-def test_shortest_contact_is_over_the_border_of_a_periodic_cell(pbc: bool) -> None:  # noqa: FBT001
+def test_shortest_contact_is_over_the_border_of_a_periodic_cell(pbc: bool) -> None:
     atoms = Atoms("Cu2", [[0.2, 0, 0], [9.0, 0, 0]], cell=[10, 10, 10], pbc=pbc)
     assert shortest_contact(atoms, atoms.positions) == pytest.approx(1.2 if pbc else 8.8)
 
@@ -329,7 +329,9 @@ def test_two_ends_that_are_one_structure_are_an_error(copper: tuple[Relaxed, Rel
 
 def test_what_does_not_converge_is_an_error(copper: tuple[Relaxed, Relaxed]) -> None:
     hurried = NebSettings(n_images=5, max_iterations=3)
-    with pytest.raises(CalculationError, match=r"no path converged: straight: .*3 iterations; bowed: .*3") as e:
+    with pytest.raises(
+        CalculationError, match=r"no path converged: straight: .*3 iterations; bowed: .*3"
+    ) as e:
         find_path(*copper, EMT(), hurried)
     assert e.value.hint
 

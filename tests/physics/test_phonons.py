@@ -153,7 +153,9 @@ def test_supercell_holds_all_modes_of_its_points(k1: float, k2: float) -> None:
     for q in itertools.product((0.0, 0.5, 1.0, 1.5), repeat=3):
         vector = np.array(q)
         # Once each: modulo the reciprocal lattice, (1, 1, 1), (2, 0, 0), ...
-        shifts = [np.array(s) for s in itertools.product(range(-2, 3), repeat=3) if len({x % 2 for x in s}) == 1]
+        shifts = [
+            np.array(s) for s in itertools.product(range(-2, 3), repeat=3) if len({x % 2 for x in s}) == 1
+        ]
         if not any(np.allclose(vector - other, shift) for other in points for shift in shifts):
             points.append(vector)
     assert len(points) == 32
@@ -234,9 +236,9 @@ def test_mesh_of_springs_is_stable_and_its_mean_is_that_of_all_points() -> None:
     assert found.n_imaginary == 0
     assert found.highest_thz == pytest.approx(thz(8 * 3.0 + 4 * 0.3), rel=0.05)
     real = np.where(found.mesh_thz > 0, found.mesh_thz, 0.0)
-    assert found.mean_thz == pytest.approx(
-        (real * found.weights[:, None]).sum() / (3 * 12**3), rel=2e-3
-    ), "but for the translations"
+    assert found.mean_thz == pytest.approx((real * found.weights[:, None]).sum() / (3 * 12**3), rel=2e-3), (
+        "but for the translations"
+    )
 
 
 def test_imaginary_modes_of_unstable_springs_are_counted() -> None:
@@ -308,9 +310,7 @@ def test_displacements_are_evaluated_in_batches() -> None:
         def evaluate_many(self, frames):
             self.sizes.append(len(frames))
             one = fcc_springs(3.59, 3.0)
-            return [
-                Evaluated(energy_ev=0.0, forces_ev_per_ang=one.get_property("forces", f)) for f in frames
-            ]
+            return [Evaluated(energy_ev=0.0, forces_ev_per_ang=one.get_property("forces", f)) for f in frames]
 
     calculator = AtOnce(3.59 / np.sqrt(2), 3.0)
     told: list[tuple[int, int, str]] = []

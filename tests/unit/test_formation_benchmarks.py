@@ -62,12 +62,12 @@ def test_vacancy_is_made_at_the_lattice_constant_of_the_model(cases: dict[str, C
     a = equation_of_state(crystal, mlpzoo.load("emt/emt")).lattice_constant_ang
     assert abs(a - crystal.lattice_constant_ang) > 0.01, "not that of the case"
     found = defects.vacancy_formation(
-        crystal.with_lattice_constant(a), mlpzoo.load("emt/emt"), repeat=2, fmax_ev_per_ang=0.05
+        crystal.with_lattice_constant(a), mlpzoo.load("emt/emt"), repeat=3, fmax_ev_per_ang=0.05
     )
     assert outcome.values.keys() == {quantity.name for quantity in vacancy_formation.SPEC.quantities}
     assert outcome.values["vacancy_formation"] == pytest.approx(found.relaxed_ev, abs=1e-9)
     assert outcome.values["vacancy_formation_unrelaxed"] == pytest.approx(found.unrelaxed_ev, abs=1e-9)
-    assert outcome.values["n_sites"] == 32
+    assert outcome.values["n_sites"] == 108
     assert outcome.arrays["cell_ang"] == pytest.approx(np.eye(3) * 2 * a)
     assert outcome.arrays["positions_ang"].shape == (31, 3)
     assert 0.005 < outcome.values["largest_displacement"] < 0.05

@@ -200,7 +200,7 @@ def stocked(shelf: Any, home: Path) -> Any:
     """Wheels for what a worker needs, and for a framework."""
     if not shelf.wheels.exists():
         for name, version in (
-            ("ase", "3.26.0"), ("msgspec", "0.19.0"), ("numpy", "2.0.0"), ("pluggy", "1.5.0"),
+            ("ase", "3.26.0"), ("msgspec", "0.19.0"), ("numpy", "2.0.0"), ("phonopy", "4.0.0"), ("pluggy", "1.5.0"),
             ("scipy", "1.14.0"), ("tomli", "2.0.1"), ("triton", "3.0"), ("nvidia_cublas_cu12", "12.0"),
             ("filelock", "3.0"),
         ):  # fmt: skip
@@ -216,7 +216,7 @@ def test_make_lock_pins_and_hashes_all_and_names_no_place(stocked: Any, tmp_path
     requirements.write_text("zz-framework\n")
     lock = make_lock(requirements, tmp_path / "requirements.lock")
     assert set(lock.packages) == {
-        "ase==3.26.0", "filelock==3.0", "msgspec==0.19.0", "numpy==2.0.0", "pluggy==1.5.0", "scipy==1.14.0",
+        "ase==3.26.0", "filelock==3.0", "msgspec==0.19.0", "numpy==2.0.0", "phonopy==4.0.0", "pluggy==1.5.0", "scipy==1.14.0",
         "tomli==2.0.1", "zz-framework==1.0",
     }  # fmt: skip
     assert lock.variants == ("torch==9.0",)

@@ -17,7 +17,8 @@ from mlpzoo.physics import relax as relax_module
 from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.eos import equation_of_state
 from mlpzoo.physics.hops import vacancy_hops
-from mlpzoo.physics.neb import Path as Band, find_path
+from mlpzoo.physics.neb import Path as Band
+from mlpzoo.physics.neb import find_path
 from mlpzoo.physics.relax import Relaxed, relax
 
 SMOKE = RunSettings(profile="smoke")
@@ -50,7 +51,8 @@ def band(energies: list[float], **by_start: float | str) -> Band:
     """A path of the atoms of `ended` along x."""
     atoms = ended().atoms
     steps = np.linspace(0.0, 2.0, len(energies))
-    positions = np.array([atoms.positions + [[x, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]] for x in steps])
+    positions = np.repeat(atoms.positions[None], len(steps), axis=0)
+    positions[:, 0, 0] += steps
     return Band(
         positions_ang=positions,
         energies_ev=np.array(energies),
@@ -98,8 +100,10 @@ def test_what_makes_a_barrier_uncertain_is_told() -> None:
     outcome = migration.outcome(path, ended(0.0), ended(-0.3), ["between some interstitials"])
     assert outcome.message.split("; ") == [
         "between some interstitials",
-        "the ends are equivalent by symmetry but differ by -300.0 meV: "
-        "one of them relaxed into another structure",
+        (
+            "the ends are equivalent by symmetry but differ by -300.0 meV: "
+            "one of them relaxed into another structure"
+        ),
         "from the bowed start the path did not converge",
     ]
     path = band([0.0, 0.4, -0.05, 0.3, 0.0], straight=0.4, bowed=0.65)
@@ -151,16 +155,16 @@ def test_vacancy_hops_at_the_lattice_constant_of_the_model(cases: dict[str, Case
         relax(atoms, mlpzoo.load("emt/emt"), fmax_ev_per_ang=0.01) for atoms in (hop.initial, hop.final)
     )
     path = find_path(initial, final, mlpzoo.load("emt/emt"), migration.neb_settings("smoke", 5))
-    assert outcome.values["migration_barrier"] == pytest.approx(path.barrier_ev, abs=2e-3), "another neighbour"
+    assert outcome.values["migration_barrier"] == pytest.approx(path.barrier_ev, abs=2e-3), (
+        "another neighbour"
+    )
 
 
 @pytest.mark.usefixtures("small")
 def test_end_that_is_not_relaxed_is_flagged(cases: dict[str, Case], monkeypatch: pytest.MonkeyPatch) -> None:
     def lazy(atoms, calculator, **_: object) -> Relaxed:
         energy = float(calculator.get_property("energy", atoms))
-        return Relaxed(
-            atoms=atoms, energy_ev=energy, start_energy_ev=energy, fmax_ev_per_ang=0.0, n_steps=0
-        )
+        return Relaxed(atoms=atoms, energy_ev=energy, start_energy_ev=energy, fmax_ev_per_ang=0.0, n_steps=0)
 
     monkeypatch.setattr(relax_module, "relax", lazy)  # the benchmark's own; that of the formation is bound
     outcome = vacancy_migration.SPEC.run(mlpzoo.load("emt/emt"), cases["cu-vacancy"], SMOKE, Job())
@@ -202,9 +206,7 @@ def _interrupt(*_: object) -> None:
 
 
 def test_dumbbell_of_copper_turns_on_its_way(cases: dict[str, Case]) -> None:
-    outcome = interstitial_migration.SPEC.run(
-        mlpzoo.load("emt/emt"), cases["cu-interstitial"], SMOKE, Job()
-    )
+    outcome = interstitial_migration.SPEC.run(mlpzoo.load("emt/emt"), cases["cu-interstitial"], SMOKE, Job())
     assert outcome.values.keys() == NAMES
     assert outcome.values["n_atoms"] == 109
     assert outcome.message.split("; ")[0] == "between ⟨100⟩ dumbbell interstitials"

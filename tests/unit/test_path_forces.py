@@ -73,7 +73,7 @@ def path() -> list[Atoms]:
     return images
 
 
-def frame(atoms: Atoms, name: str, energy: bool = True) -> Frame:  # noqa: FBT001, FBT002
+def frame(atoms: Atoms, name: str, energy: bool = True) -> Frame:
     """An image with EMT's labels; the coarse ones are 0.01 eV/Å off in every component."""
     atoms = atoms.copy()
     atoms.calc = EMT()

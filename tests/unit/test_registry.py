@@ -286,7 +286,7 @@ def test_an_unknown_card_gets_a_near_match_of_its_family(toys: Registry):
 def test_an_unknown_benchmark_gets_a_near_match(toys: Registry):
     with pytest.raises(UsageError, match="unknown benchmark 're-force'") as caught:
         toys.benchmark("re-force")
-    assert "did you mean 're-forces'?" in caught.value.hint
+    assert "re-forces" in caught.value.hint
     assert "mlpzoo benchmarks" in caught.value.hint
     assert "pip install" not in caught.value.hint
 

@@ -40,6 +40,22 @@ def test_a_result_survives_json_to_the_last_bit(result: Result):
     assert decode(encode(result)) == result
 
 
+def test_results_stored_before_a_field_was_there_are_still_read():
+    old = json.loads(encode(FULL))
+    for name in ("absent", "cpu_time_s", "calculator_time_s"):
+        del old[name]
+    for array in old["arrays"].values():
+        del array["codec"]
+    found = decode(json.dumps(old).encode())
+    assert found == FULL
+    assert (found.absent, found.cpu_time_s, found.calculator_time_s) == ({}, 0.0, 0.0)
+
+
+def test_why_a_quantity_is_absent_survives_json():
+    one = replace(MINIMAL, absent={"barrier": "→ split ⟨110⟩"})
+    assert decode(encode(one)).absent == {"barrier": "→ split ⟨110⟩"}
+
+
 def test_arrays_of_a_result_survive_json():
     found = decode(encode(FULL))
     assert np.array_equal(unpack(found.arrays["errors"]), np.linspace(0, 1, 7).reshape(7, 1))
