@@ -2,10 +2,10 @@
 
     uv run --with matcalc python benchmarks/against_matcalc.py
 
-CPU time and force calls for EMT copper: equation of state, elastic constants, hop of a vacancy in 107 atoms (both
-ends relaxed, climbing image, improved tangent, 7 images, 0.02 eV/Å), phonons from a 108-atom cell. Both use the
-same calculator, which counts its calls. What cannot be set equal: matcalc strains six components, we the two
-that a cubic crystal needs.
+CPU time and force calls for EMT copper: equation of state, elastic constants, hop of a vacancy in 107 atoms
+(both ends relaxed, climbing image, improved tangent, 7 images, 0.02 eV/Å), phonons from a 108-atom cell. Both
+use the same calculator, which counts its calls. What cannot be set equal: matcalc strains six components, we
+the two that a cubic crystal needs.
 """
 
 from __future__ import annotations

@@ -68,8 +68,8 @@ def test_vacancy_is_made_at_the_lattice_constant_of_the_model(cases: dict[str, C
     assert outcome.values["vacancy_formation"] == pytest.approx(found.relaxed_ev, abs=1e-9)
     assert outcome.values["vacancy_formation_unrelaxed"] == pytest.approx(found.unrelaxed_ev, abs=1e-9)
     assert outcome.values["n_sites"] == 108
-    assert outcome.arrays["cell_ang"] == pytest.approx(np.eye(3) * 2 * a)
-    assert outcome.arrays["positions_ang"].shape == (31, 3)
+    assert outcome.arrays["cell_ang"] == pytest.approx(np.eye(3) * 3 * a)
+    assert outcome.arrays["positions_ang"].shape == (107, 3)
     assert 0.005 < outcome.values["largest_displacement"] < 0.05
     assert outcome.message == ""
 
