@@ -56,7 +56,10 @@ class Checkpoint:
         import numpy as np
 
         stream = io.BytesIO()
-        np.savez(stream, allow_pickle=False, **arrays)
+        with zipfile.ZipFile(stream, "w") as archive:  # np.savez takes allow_pickle for an array before 2.1
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._file, stream.getvalue())
 

@@ -75,6 +75,7 @@ def compute(
         )
     command = f"mlpzoo reference {benchmark.name} --system {case.name} --profile {settings.profile}"
     command += "".join(f" --set {name}={str(value).lower()}" for name, value in sorted(options.items()))
+    command += f" --seed {settings.seed}" if settings.seed else ""
     note = f"{calculator.code}, {calculator.description}, {time.strftime('%Y-%m-%d', time.gmtime())}"
     return Computed(
         case=case,

@@ -72,7 +72,12 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
     crystal = crystal.with_lattice_constant(eos.lattice_constant_ang)
     repeat = supercell_repeat(crystal.structure, settings.profile)
     perfect = crystal_phonons(
-        crystal, calculator, repeat=repeat, progress=job.progress, checkpoint=job.checkpoint("crystal")
+        crystal,
+        calculator,
+        repeat=repeat
+        + repeat % 2,  # an odd one does not hold the waves of L and N: they would be interpolated
+        progress=job.progress,
+        checkpoint=job.checkpoint("crystal"),
     )
     values = {
         **perfect.modes_thz,

@@ -45,11 +45,15 @@ def list_() -> None:
 def verify(target: str) -> None:
     """Check a data set and show what is in it.
 
-    Hashes, counts, columns, units, and rare-event labels against the geometry.
+    Hashes, counts, columns, units, and rare-event labels against the geometry; of a crystal, its
+    references.
     """
+    from mlpzoo.data.crystal import CRYSTAL_NAME
     from mlpzoo.data.dataset import load_dataset
 
-    for line in _summary(load_dataset(_directory(target))):
+    directory = _directory(target)
+    is_crystal = (directory / CRYSTAL_NAME).is_file()
+    for line in _crystal_summary(directory) if is_crystal else _summary(load_dataset(directory)):
         click.echo(line)
 
 
@@ -79,12 +83,13 @@ def _directory(target: str) -> Path:
     """
     from pathlib import Path
 
+    from mlpzoo.data.crystal import CRYSTAL_NAME
     from mlpzoo.data.manifest import MANIFEST_NAME
     from mlpzoo.errors import DataError
 
     named = _registered()
     path = Path(target)
-    if target in named and not (path / MANIFEST_NAME).is_file():
+    if target in named and not any((path / name).is_file() for name in (MANIFEST_NAME, CRYSTAL_NAME)):
         directory = named[target].directory
         if directory is None:
             problem = named[target].problem or f"data set '{target}' is not on this machine"
@@ -93,6 +98,38 @@ def _directory(target: str) -> Path:
     if not path.is_dir():
         raise DataError(f"'{target}' is neither a data set nor a directory", hint="see 'mlpzoo data list'")
     return path
+
+
+def _crystal_summary(directory: Path) -> list[str]:
+    """The crystal and its references, each with its level of theory and source.
+
+    Raises:
+        DataError: One of them is for an unknown quantity or in another unit.
+    """
+    from mlpzoo.data.crystal import CRYSTAL_NAME, REFERENCES_NAME, read_crystal, read_references
+    from mlpzoo.errors import DataError
+    from mlpzoo.registry import default_registry
+
+    crystal, path = read_crystal(directory / CRYSTAL_NAME), directory / REFERENCES_NAME
+    lines = [
+        f"{crystal.name}: {crystal.title}",
+        f"  kind       crystal, system {crystal.system}, {crystal.symbol}, {crystal.structure}",
+        f"  lattice    {crystal.lattice_constant_ang:g} Å, melts at {crystal.melting_temperature_kelvin:g} K",
+        f"  licence    {crystal.licence}; {crystal.citation}",
+    ]
+    registry = default_registry()
+    for value in read_references(path):
+        where = f"{value.benchmark} · {value.case}: {value.quantity}"
+        note = " (no such benchmark here)"
+        if value.benchmark in registry.benchmarks:
+            spec = registry.benchmark(value.benchmark).item
+            units = {q.name: q.unit for q in spec.quantities if q.better == "closer"}
+            if units.get(value.quantity) != value.unit:
+                raise DataError(f"{path}: {where} in '{value.unit}'", hint=f"its quantities: {units}")
+            note = "" if value.case in {c.name for c in registry.cases(spec)} else " (no such case here)"
+        number = f"{value.value:g} {value.unit}, {value.level_of_theory}"
+        lines.append(f"  reference  {where} = {number}, {value.source}{note}")
+    return [*lines, "  valid"]
 
 
 def _summary(dataset: Dataset) -> list[str]:

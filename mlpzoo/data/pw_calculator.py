@@ -21,6 +21,7 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 from mlpzoo.data.espresso import PwLevel, PwOutput
+from mlpzoo.errors import DataError
 from mlpzoo.files import write_atomically
 
 if TYPE_CHECKING:
@@ -58,7 +59,15 @@ def level_for(atoms: Atoms) -> PwLevel:
 
     Symmetry is used: it changes the cost, not the numbers. Small cells converge further, because their
     energies are compared per atom, and give the stress.
+
+    Raises:
+        DataError: An element whose number of valence electrons is not known.
     """
+    unknown = sorted(set(atoms.get_chemical_symbols()) - set(VALENCE))
+    if unknown:
+        raise DataError(
+            f"no DFT settings are known for {', '.join(unknown)}", hint=f"they are for {', '.join(VALENCE)}"
+        )
     lengths = atoms.cell.lengths()
     mesh = tuple(max(1, round(K_LENGTH_ANG / float(length))) for length in lengths)
     occupied = sum(VALENCE[symbol] for symbol in atoms.get_chemical_symbols()) / 2

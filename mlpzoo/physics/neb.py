@@ -44,8 +44,8 @@ class NebSettings:
         spring_ev_per_ang2: Between images.
         rattle_ang: Standard deviation of the displacements that the intermediate images get at the start:
             a path that is symmetric by construction would stay so, over whatever ridge.
-        bow_ang: How far the atom that moves most is led aside in the middle of the second start.
-        starts: Which starts are tried: ``straight``, ``bowed``.
+        bow_ang: How far the atom that moves most is led aside in the middle of the bowed starts.
+        starts: Which starts are tried: ``straight``, ``bowed``, and ``bowed back``, to the other side.
         seed: Of the rattle and the bow.
         max_iterations: Of both phases together.
     """
@@ -55,8 +55,8 @@ class NebSettings:
     loose_ev_per_ang: float = 0.1
     spring_ev_per_ang2: float = 3.0
     rattle_ang: float = 0.01
-    bow_ang: float = 0.3
-    starts: tuple[str, ...] = ("straight", "bowed")
+    bow_ang: float = 0.6
+    starts: tuple[str, ...] = ("straight", "bowed", "bowed back")
     seed: int = 0
     max_iterations: int = 300
 
@@ -112,9 +112,9 @@ def find_path(
     progress: Progress = nothing,
     checkpoint: Checkpoint | None = None,
 ) -> Path:
-    """The path with the lowest barrier of those that two starts lead to.
+    """The path with the lowest barrier of those that the starts lead to.
 
-    One start goes along straight lines, rattled by a little; the other leads the migrating atom aside. A
+    One start goes along straight lines, rattled by a little; the others lead the migrating atom aside. A
     symmetric start can end on a path over a much higher saddle point (for Tersoff silicon, 6.5 eV instead of
     2.9 eV).
 
@@ -149,10 +149,10 @@ def find_path(
                 calculator,
                 settings,
                 progress=_named(progress, name),
-                checkpoint=checkpoint.child(name),
+                checkpoint=checkpoint.child(name.replace(" ", "-")),
             )
             outcome[name] = found[name].barrier_ev
-        except CalculationError as error:  # noqa: PERF203  (two starts)
+        except CalculationError as error:  # noqa: PERF203  (a few starts)
             outcome[name] = error.message
     if not found:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in outcome.items())
@@ -176,15 +176,15 @@ def _starts(initial: Atoms, final: Atoms, settings: NebSettings) -> dict[str, ND
     generator = np.random.default_rng(settings.seed)
     straight = interpolated(initial, final, settings.n_images)
     straight[1:-1] += settings.rattle_ang * generator.standard_normal(straight[1:-1].shape)
-    bowed = straight.copy()
-    way = bowed[-1] - bowed[0]
+    way = straight[-1] - straight[0]
     atom = int(np.argmax(np.linalg.norm(way, axis=1)))
     along = way[atom] / np.linalg.norm(way[atom])
     aside = generator.standard_normal(3)
     aside -= along * (aside @ along)
     bend = np.sin(np.pi * np.linspace(0.0, 1.0, settings.n_images))[1:-1, None]
-    bowed[1:-1, atom] += settings.bow_ang * bend * aside / np.linalg.norm(aside)
-    every = {"straight": straight, "bowed": bowed}
+    bow = np.zeros_like(straight)
+    bow[1:-1, atom] = settings.bow_ang * bend * aside / np.linalg.norm(aside)
+    every = {"straight": straight, "bowed": straight + bow, "bowed back": straight - bow}
     return {name: every[name] for name in settings.starts}
 
 

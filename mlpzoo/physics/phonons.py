@@ -116,7 +116,8 @@ def crystal_phonons(
 ) -> CrystalPhonons:
     """Phonons of a crystal from a supercell of ``repeat`` cubic cells in each direction.
 
-    Its lattice constant should be the calculator's own.
+    Its lattice constant should be the calculator's own.  The named modes are exact if ``repeat`` is even: all
+    their waves fit into the supercell, however far the forces reach.  An odd one interpolates L and N.
     """
     phonons = Phonopy(
         _to_phonopy(crystal.cubic()),
@@ -154,7 +155,9 @@ def cell_phonons(
 ) -> CellPhonons:
     """Phonons at Γ of a relaxed periodic cell, such as a supercell with a defect.
 
-    Symmetry is used, so that the number of force calls is between 1 and 6 times the number of atoms.
+    Symmetry is used: 23 force calls for a vacancy in 64 atoms of silicon; at most 6 times the number of
+    atoms.  Forces that a relaxation left cancel, because each displacement has its opposite, by symmetry
+    or in fact; what is left of their effect is that of the small distance to the minimum.
     """
     phonons = Phonopy(
         _to_phonopy(atoms), supercell_matrix=np.eye(3, dtype=int), primitive_matrix=np.eye(3), log_level=0

@@ -16,12 +16,14 @@ from ase.neighborlist import neighbor_list
 from ase.phonons import Phonons
 from ase.units import _amu, _e
 
+from mlpzoo.backends.emt_calculator import EmtCalculator
 from mlpzoo.backends.tersoff import T3
 from mlpzoo.backends.tersoff_calculator import TersoffCalculator
 from mlpzoo.checkpoint import Checkpoint
 from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.evaluate import Evaluated
 from mlpzoo.physics.phonons import AT_ONCE, IMAGINARY_THZ, cell_phonons, crystal_phonons, mode_names
+from mlpzoo.physics.relax import relax
 
 CU = Crystal(symbol="Cu", structure="fcc", lattice_constant_ang=3.59)
 FE = Crystal(symbol="Fe", structure="bcc", lattice_constant_ang=2.87)
@@ -261,6 +263,26 @@ def test_supercell_holds_the_modes_of_the_crystal() -> None:
         near = np.abs(cell.frequencies_thz / found[name] - 1) < 1e-3
         assert near.sum() >= times
     assert cell.n_displacements == 1
+
+
+@pytest.mark.parametrize("rattle", [1e-6, 1e-4])
+def test_forces_that_a_relaxation_left_cancel(rattle: float) -> None:
+    """The opposite of every displacement is there, by symmetry or in fact: 7 displacements or 186.
+
+    What is left is the effect of the distance from the minimum, proportional to it: 0.08 THz for 0.01 Å.
+    """
+    start = CU.supercell(2)
+    del start[0]
+    relaxed = relax(start, EmtCalculator(), fmax_ev_per_ang=1e-5).atoms
+    expected = cell_phonons(relaxed, EmtCalculator()).frequencies_thz
+    off = relaxed.copy()
+    way = start.positions - relaxed.positions
+    off.positions += 0.003 * way / np.abs(way).max()
+    off.rattle(rattle, seed=1)
+    assert np.abs(EmtCalculator().get_property("forces", off)).max() > 0.01
+    found = cell_phonons(off, EmtCalculator())
+    assert found.n_displacements == (7 if rattle < 1e-5 else 186)
+    assert found.frequencies_thz == pytest.approx(expected, abs=0.04)
 
 
 def test_symmetry_of_a_vacancy_spares_displacements() -> None:

@@ -12,6 +12,7 @@ import mlpzoo
 from mlpzoo.benchmark import Case, Job, Outcome, RunSettings
 from mlpzoo.benchmarks import vibrations
 from mlpzoo.data.registry import available
+from mlpzoo.physics import phonons
 from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.eos import equation_of_state
 from mlpzoo.physics.phonons import crystal_phonons, mode_names
@@ -86,6 +87,22 @@ def test_started_again_it_computes_no_force_twice(cases: dict[str, Case], tmp_pa
     assert again.values == outcome.values
     assert np.array_equal(again.arrays["vacancy_thz"], outcome.arrays["vacancy_thz"])
     assert second.n_evaluations == volumes.n_evaluations + 1 < first.n_evaluations
+
+
+@pytest.mark.parametrize(("profile_repeat", "used"), [(2, 2), (3, 4), (4, 4)])
+def test_waves_of_the_named_modes_fit_into_the_supercell(
+    cases: dict[str, Case], monkeypatch: pytest.MonkeyPatch, profile_repeat: int, used: int
+) -> None:
+    asked: list[int] = []
+
+    def note(crystal, calculator, *, repeat, **_):
+        asked.append(repeat)
+        return crystal_phonons(crystal, calculator, repeat=2)
+
+    monkeypatch.setattr(vibrations, "supercell_repeat", lambda *_: profile_repeat)
+    monkeypatch.setattr(phonons, "crystal_phonons", note)
+    vibrations.SPEC.run(mlpzoo.load("emt/emt"), without_vacancy(cases["cu"]), SMOKE, Job())
+    assert asked == [used]
 
 
 # -- references --------------------------------------------------------------------------------------

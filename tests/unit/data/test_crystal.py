@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from mlpzoo.benchmark import Quantity
 from mlpzoo.benchmarks.crystals import crystal_cases
+from mlpzoo.cli.data_fetch import verify
 from mlpzoo.data import builtin, tomltext
 from mlpzoo.data.crystal import (
     CRYSTAL_NAME,
@@ -264,3 +266,28 @@ def test_embedded_crystals_are_read_and_their_references_are_of_known_quantities
             assert value.level_of_theory.strip()
         text = (dataset.directory / REFERENCES_NAME).read_text(encoding="utf-8")
         assert tomltext.dumps(tomltext.loads(text)) == text, "written by hand: sort it with write_references"
+
+
+def test_verify_shows_a_crystal_with_its_references(make: Make) -> None:
+    found = CliRunner().invoke(verify, [str(make())], catch_exceptions=False)
+    lines = found.output.splitlines()
+    assert lines[0] == "w-crystal: Tungsten, bcc"
+    wanted = "bulk · w: lattice_constant = 3.18 Å, PBE, 10.0000/pbe (no such case here)"
+    assert f"  reference  {wanted}" in lines
+    assert lines[-1] == "  valid"
+    found = CliRunner().invoke(verify, ["si-crystal"], catch_exceptions=False)
+    assert "no such" not in found.output, "every embedded reference is of a case"
+
+
+def test_verify_refuses_another_unit(make: Make) -> None:
+    with pytest.raises(DataError, match=r"references\.toml: bulk · w: lattice_constant in 'nm'"):
+        CliRunner().invoke(
+            verify, [str(make(REFERENCES_NAME, 'unit = "Å"', 'unit = "nm"'))], catch_exceptions=False
+        )
+
+
+@pytest.mark.parametrize("system", ["al", "cu", "ni"])
+def test_embedded_references_are_of_known_cases(system: str) -> None:
+    found = CliRunner().invoke(verify, [f"{system}-crystal"], catch_exceptions=False)
+    assert found.output.endswith("  valid\n")
+    assert "no such" not in found.output

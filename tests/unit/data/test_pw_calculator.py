@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from click.testing import CliRunner
 from zoo_espresso import calls, make_engine
 
+from mlpzoo import BenchmarkSpec, Case, Outcome, Quantity, hookimpl, plugins
+from mlpzoo.benchmark import Job, RunSettings
+from mlpzoo.cli.reference import reference
+from mlpzoo.data.crystal import ReferenceValue, read_references, write_references
 from mlpzoo.data.labelling import PwEngine
 from mlpzoo.data.pw_calculator import PwCalculator, level_for
-from mlpzoo.errors import CalculationError, EnvError
+from mlpzoo.errors import CalculationError, DataError, EnvError, UsageError
 from mlpzoo.physics.evaluate import evaluate_many
+from mlpzoo.registry import Registry
 
 ENERGY_EV = -15.69690164 * 13.605693122994
 KBAR = 6.241509e-4  # eV/Å³
@@ -178,3 +187,116 @@ def test_k_points_are_as_dense_in_every_cell() -> None:
     assert level_for(cubic.repeat((4, 4, 8))).kmesh == (1, 1, 1)
     assert (level_for(cubic).stress, level_for(cubic.repeat(2)).stress) == (True, False)
     assert level_for(cubic).n_bands == 20  # 16 occupied
+
+
+# -- mlpzoo reference ------------------------------------------------------------------------------------
+
+PUSHES = Quantity(name="mean_energy", unit="eV", title="E", better="closer")
+GAP = Quantity(name="gap", unit="eV", title="gap", better="closer")
+COUNT = Quantity(name="n_pushes", unit="", title="n", better="none")
+
+
+def push(calculator: Any, case: Case, settings: RunSettings, job: Job) -> Outcome:
+    """Two atoms, one of them pushed along."""
+    pushes = case.params["pushes_ang"]
+    energies = []
+    for done, distance in enumerate(pushes):
+        job.progress(done, len(pushes), "pushes")
+        pushed = bulk("Si")
+        pushed.positions[0, 0] += distance
+        energies.append(calculator.get_property("energy", pushed))
+    values = {"mean_energy": float(np.mean(energies)), "n_pushes": float(len(pushes))}
+    return Outcome(values=values, absent={"gap": "not asked"}, message="two atoms only")
+
+
+@pytest.fixture
+def run(engine: PwEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """``run(...)``: the command on a benchmark of ours, with the fake program, as from the shell."""
+    case = Case(name="si-push", system="si", elements=("Si",), params={"pushes_ang": [0.1, 0.2, 0.3]})
+    spec = BenchmarkSpec(
+        name="push", version=1, title="Push", quantities=(PUSHES, GAP, COUNT), cases=lambda _: [case], run=push
+    )  # fmt: skip
+    plugin = ModuleType("pushing")
+    plugin.mlpzoo_register_benchmarks = hookimpl(  # type: ignore[attr-defined]
+        lambda: [spec, replace(spec, name="count", quantities=(COUNT,))],
+        specname="mlpzoo_register_benchmarks",
+    )
+    registry = Registry(plugins.load([plugin], entry_points=False))
+    monkeypatch.setattr("mlpzoo.registry.default_registry", lambda: registry)
+
+    def command(*arguments: str) -> Any:
+        options = ["--pw-command", engine.command, "--pseudo-dir", str(engine.pseudo_dir)]
+        return CliRunner().invoke(reference, [*arguments, *options, "--work", str(tmp_path / "store")])
+
+    return command
+
+
+def test_reference_is_printed_and_written_with_its_source(run: Callable[..., Any], tmp_path: Path) -> None:
+    out = tmp_path / "references.toml"
+    measured = ReferenceValue(
+        benchmark="push", case="si-push", quantity="mean_energy", value=-1.0, unit="eV",
+        level_of_theory="experiment", source="10.0000/nowhere",
+    )  # fmt: skip
+    write_references(out, [measured, replace(measured, level_of_theory="PBE")])
+    done = run("push", "--seed", "3", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    assert "si-push mean_energy = -213.56721 eV" in done.output
+    assert "si-push gap: not asked" in done.output
+    assert "two atoms only" in done.output
+    computed, kept = sorted(read_references(out), key=lambda value: value.level_of_theory)
+    assert kept == measured, "the value of another level stays"
+    assert computed.value == pytest.approx(ENERGY_EV, abs=1e-4)
+    assert computed.source == "mlpzoo reference push --system si-push --profile standard --seed 3"
+    assert computed.note.startswith("Quantum ESPRESSO 6.7, 18 Ry, k-mesh 6x6x6 shifted, Si.pbe-rrkj.UPF")
+
+
+def test_reference_goes_on_where_it_was(run: Callable[..., Any], tmp_path: Path) -> None:
+    assert run("push", "--set", "pushes_ang=[0.1, 0.2]").exit_code == 0
+    done = run("push")
+    assert len(calls(tmp_path)) == 3
+    assert "1 calculations (0 CPU s), 2 found on disk" in done.output
+    assert not list((tmp_path / "store").glob("work-*"))
+
+
+def test_options_are_part_of_the_source(run: Callable[..., Any], tmp_path: Path) -> None:
+    out = tmp_path / "references.toml"
+    run("push", "--set", "pushes_ang=[0.1]", "--out", str(out))
+    (value,) = read_references(out)
+    assert value.source.endswith("--profile standard --set pushes_ang=[0.1]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["push", "--set", "pushes=[1]"], "'push' does not know the parameter 'pushes'"),
+        (["push", "--set", "pushes_ang"], "'pushes_ang' is not NAME=VALUE"),
+        (["push", "--system", "cu"], "'push' has no case for 'cu'"),
+        (["pull"], "unknown benchmark 'pull'"),
+        (["count"], "'count' has no quantity that is compared with a reference"),
+    ],
+)
+def test_what_reference_cannot_do_is_said_and_nothing_written(
+    run: Callable[..., Any], tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    out = tmp_path / "references.toml"
+    error = run(*arguments, "--out", str(out)).exception
+    assert isinstance(error, UsageError)
+    assert error.message == message
+    assert not out.exists()
+
+
+def test_dft_that_does_not_converge_is_an_error_and_no_reference(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "broken").touch()
+    out = tmp_path / "references.toml"
+    error = run("push", "--out", str(out)).exception
+    assert isinstance(error, CalculationError)
+    assert "did not converge" in error.message
+    assert not out.exists()
+    assert not list((tmp_path / "store").iterdir())
+
+
+def test_element_without_settings_is_named() -> None:
+    with pytest.raises(DataError, match="no DFT settings are known for Cu"):
+        level_for(bulk("Cu"))
