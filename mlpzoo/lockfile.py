@@ -99,7 +99,7 @@ def make_lock(requirements: Path, lock: Path, *, python: str = "3.10", upgrade: 
         upgrade: Keep no pin: take the newest version of everything.
 
     Raises:
-        EnvError: uv cannot resolve it, or the lock that is there is not one.
+        EnvError: uv cannot resolve it.
     """
     requirements, lock = requirements.resolve(), lock.resolve()
     if not requirements.is_file():
@@ -124,8 +124,11 @@ def make_lock(requirements: Path, lock: Path, *, python: str = "3.10", upgrade: 
 
 
 def _preferences(lock: Path) -> str:
-    """A lock's pins as uv reads them, with torch among them."""
-    read = read_lock(lock)
+    """A lock's pins as uv reads them, with torch among them; nothing if it is damaged."""
+    try:
+        read = read_lock(lock)
+    except EnvError:
+        return ""
     return "\n".join([lock.read_text(encoding="utf-8"), *read.variants]) + "\n"
 
 

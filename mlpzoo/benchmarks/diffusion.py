@@ -142,7 +142,7 @@ def _outcome(
     interstitial: bool,
 ) -> Outcome:
     from mlpzoo.physics import arrhenius
-    from mlpzoo.physics.diffusion import VACANCY_CORRELATION
+    from mlpzoo.physics.diffusion import MANY_HOPS, VACANCY_CORRELATION
 
     values: dict[str, float] = {"n_atoms": float(n_atoms)}
     interval: dict[str, tuple[float, float]] = {}
@@ -185,6 +185,8 @@ def _outcome(
         values["correlation"] = sum(d.value for _, d in known) / jumped
         expected = "" if interstitial else f"; {VACANCY_CORRELATION[structure]:g} by theory, long runs"
         lags = ", ".join(f"{run.lag_fs / 1e3:.2g}" for run in runs if run.diffusivity)
+        if any(run.diffusivity and run.hops and run.hops.number < MANY_HOPS for run in runs):
+            remarks.append(f"with fewer than {MANY_HOPS} hops, D is up to twice too large")
         remarks.append(f"D from displacements over lags of {lags} ps{expected}")
     else:
         absent["correlation"] = next(run.problem for run in runs if run.problem)

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 N_WINDOWS: Final = 8
 """Windows that do not overlap: the lag 2τ is this part of the trajectory."""
+EXPOSURE_FS: Final = 250.0
+"""Positions are averaged over this time: the long waves of a small cell stay coherent for longer than a short
+run's lag, and would count as hops."""
+MANY_HOPS: Final = 16
+"""With fewer the lag is shorter than the time between two hops: hops back are missed, and D is too large by up to
+a factor of two."""
 FEWEST_HOPS: Final = 5
 """With fewer the 95 % interval of their number alone spans more than a factor of five."""
 VACANCY_CORRELATION: Final = {"diamond": 0.5, "fcc": 0.7815, "bcc": 0.7272}
@@ -87,6 +93,7 @@ def tracer_diffusivity(
         DataError: Fewer than four frames a window.
     """
     lag = lag_frames(len(positions_ang), n_windows)
+    positions_ang = _exposed(positions_ang, min(lag, max(1, round(EXPOSURE_FS / frame_fs))))
     n_origins = len(positions_ang) - 2 * lag
     short = positions_ang[lag : lag + n_origins] - positions_ang[:n_origins]
     long = positions_ang[2 * lag :] - positions_ang[:n_origins]
@@ -99,6 +106,12 @@ def tracer_diffusivity(
     error = np.sqrt(variance * _CORRELATED * lag / n_origins)
     error *= float(t.ppf(0.5 + _CONFIDENCE / 2, n_windows - 1))
     return Estimate(value=value, low=max(0.0, value - error), high=value + error)
+
+
+def _exposed(positions_ang: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Running mean over this many frames: the motion blur of Vestergaard et al., unbiased up to the lag."""
+    sums = np.cumsum(np.concatenate([np.zeros_like(positions_ang[:1]), positions_ang]), axis=0)
+    return np.asarray((sums[width:] - sums[:-width]) / width)
 
 
 def lag_frames(n_frames: int, n_windows: int = N_WINDOWS) -> int:

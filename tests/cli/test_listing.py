@@ -258,7 +258,9 @@ def test_check_of_a_benchmark_prints_each_promise_and_exits_with_1_if_one_is_bro
     assert (done.code, done.err, lines[0]) == (1, "", "silent")
     broken = lines.index("  failed   progress is told, and never more than all of it")
     assert lines[broken + 1].strip() == "one-cu: job.progress was never called"
-    assert "  passed   the same seed gives the same result, to the last bit unless deterministic=False" in lines
+    assert (
+        "  passed   the same seed gives the same result, to the last bit unless deterministic=False" in lines
+    )
     assert lines[-1].startswith("  1") or " 1 failed" in lines[-1]
 
 

@@ -14,7 +14,12 @@ from mlpzoo.workers import Worker
 REGISTRY = harness.registry_of()
 MODELS = {"cu": "emt", "si": "tersoff/si"}
 WITHOUT_CASES = {("path-forces", "cu"), ("re-forces", "cu")}
-SLOW = {("diffusion", "cu"), ("stability", "cu"), ("vibrations", "cu")}  # EMT is; silicon's go the same way
+SLOW = {
+    ("diffusion", "cu"),
+    ("interstitial-migration", "cu"),
+    ("stability", "cu"),
+    ("vibrations", "cu"),
+}  # EMT is; silicon's go the same way
 PAIRS = [
     (benchmark, system)
     for benchmark in REGISTRY.benchmarks

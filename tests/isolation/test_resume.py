@@ -117,6 +117,15 @@ def test_another_seed_is_another_task(steps: Registry, store: Store, log: Callab
     assert kept(store) == ["steps.npz"]
 
 
+def test_without_isolation_it_goes_on_just_so(
+    steps: Registry, store: Store, log: Callable[[], list[str]]
+) -> None:
+    run(steps, store, "killed 3")
+    assert run(steps, store, isolate="never").n_evaluations == N_STEPS - 3
+    assert log() == ["0", "1", "2", "killed", *ALL[3:]]
+    assert kept(store) == []
+
+
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
 def test_whole_command_goes_on_after_ctrl_c_and_after_a_power_cut(
     end: signal.Signals, tmp_path: Path

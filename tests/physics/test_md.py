@@ -24,7 +24,7 @@ from mlpzoo.checkpoint import Checkpoint
 from mlpzoo.errors import BadNumberError, UsageError
 from mlpzoo.physics import md
 from mlpzoo.physics.md import ExplodedError, langevin, velocity_verlet
-from mlpzoo.physics.md_store import CHUNK_FRAMES, generator_words, set_generator
+from mlpzoo.physics.md_store import generator_words, set_generator
 
 
 class Oscillators(Calculator):
@@ -123,16 +123,17 @@ from pathlib import Path
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from mlpzoo.checkpoint import Checkpoint
-from mlpzoo.physics import md
+from mlpzoo.physics import md, md_store
 
-md.SAVE_EVERY_S, md.SEGMENT_STEPS = 0.0, 5
+md.SAVE_EVERY_S, md.SEGMENT_STEPS, md_store.CHUNK_FRAMES = 0.0, 10, 25
 atoms = bulk("Cu", cubic=True).repeat(2)
 del atoms[0]
 atoms.calc = EMT()
 run = getattr(md, sys.argv[2])
-for frame in run(atoms, temperature_kelvin=900.0, time_fs=700.0, seed=3, timestep_fs=2.0, sample_every=1,
+for frame in run(atoms, temperature_kelvin=900.0, time_fs=280.0, seed=3, timestep_fs=2.0, sample_every=2,
                  checkpoint=Checkpoint(Path(sys.argv[1]))):
-    print(frame.step, frame.potential_energy_ev.hex(), frame.positions_ang.tobytes().hex(), flush=True)
+    numbers = [frame.potential_energy_ev, frame.kinetic_energy_ev, *frame.positions_ang.ravel()]
+    print(frame.step, *(float(number).hex() for number in numbers), flush=True)
 """
 
 
@@ -140,30 +141,32 @@ for frame in run(atoms, temperature_kelvin=900.0, time_fs=700.0, seed=3, timeste
 def test_killed_at_any_moment_and_started_again_it_is_the_same_trajectory(
     tmp_path: Path, ensemble: str
 ) -> None:
-    """350 steps of EMT, whose neighbour lists depend on the past; chunks of samples fill up on the way."""
+    """140 steps of EMT, whose neighbour lists depend on the past; files of samples fill up on the way."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def start(name: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", KILLED, str(tmp_path / name), ensemble]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
+    def stored() -> int:
+        found = Checkpoint(tmp_path / "killed").load()
+        return 0 if found is None else int(found["n_frames"])
+
     whole, _ = start("whole").communicate()
-    assert len(whole.splitlines()) == 351 > CHUNK_FRAMES
+    assert len(whole.splitlines()) == 71
     moments = random.Random(ensemble)
-    fresh = []
-    for _ in range(6):
+    reached = [0]
+    for _ in range(3):
         process = start("killed")
         assert process.stdout is not None
-        stored = Checkpoint(tmp_path / "killed").load()
-        old = 0 if stored is None else int(stored["n_frames"])
-        for _ in range(old + moments.randrange(5, 60)):
+        for _ in range(reached[-1] + moments.randrange(7, 18)):
             process.stdout.readline()
-        time.sleep(moments.uniform(0, 0.02))
+        time.sleep(moments.uniform(0, 0.01))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        fresh.append(old)
-    assert fresh == sorted(fresh)
-    assert fresh[-1] > 0  # it did not begin anew each time
+        reached.append(stored())
+    assert reached == sorted(reached)
+    assert 0 < reached[-1] < 71  # it went on, and was really interrupted
     again, _ = start("killed").communicate()
     assert again == whole
 

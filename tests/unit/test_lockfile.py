@@ -250,6 +250,48 @@ def test_a_requirement_that_cannot_be_met_leaves_the_old_lock(stocked: Any, tmp_
     assert {p.name for p in tmp_path.iterdir()} - {"home"} == {"requirements.in", "requirements.lock"}
 
 
+@pytest.fixture
+def newer(own_shelf: Any, home: Path, tmp_path: Path) -> Path:
+    """A lock of what was there, after newer versions of everything have come out."""
+    names = [re.split(r"[>=;]", r)[0] for r in BASE_REQUIREMENTS]
+    for name in (*names, "torch", "zz_framework"):
+        own_shelf.wheel(name, "10.0", requires=["torch"] if name == "zz_framework" else [])
+    (tmp_path / "requirements.in").write_text("zz-framework\n")
+    lock = make_lock(tmp_path / "requirements.in", tmp_path / "requirements.lock")
+    assert set(lock.packages) == {*(f"{name}==10.0" for name in names), "zz-framework==10.0"}
+    for name in (*names, "torch", "zz_framework"):
+        own_shelf.wheel(name, "11.0", requires=["torch"] if name == "zz_framework" else [])
+    own_shelf.wheel("zz_more", "1.0", requires=["numpy>=11"])
+    return lock.path
+
+
+def test_a_lock_made_again_keeps_its_pins(newer: Path):
+    """The same environment as before: results stay comparable."""
+    before = newer.read_text()
+    assert make_lock(newer.with_suffix(".in"), newer).variants == ("torch==10.0",)
+    assert newer.read_text() == before
+
+
+def test_a_new_requirement_moves_only_what_it_must(newer: Path):
+    before = read_lock(newer)
+    newer.with_suffix(".in").write_text("zz-framework\nzz-more\n")
+    after = make_lock(newer.with_suffix(".in"), newer)
+    assert set(after.packages) - set(before.packages) == {"numpy==11.0", "zz-more==1.0"}
+    assert set(before.packages) - set(after.packages) == {"numpy==10.0"}
+    assert after.variants == before.variants
+
+
+def test_upgrade_takes_the_newest_of_all(newer: Path):
+    after = make_lock(newer.with_suffix(".in"), newer, upgrade=True)
+    assert after.variants == ("torch==11.0",)
+    assert {package.partition("==")[2] for package in after.packages} == {"11.0"}
+
+
+def test_a_damaged_lock_is_made_anew(newer: Path):
+    newer.write_text("numpy\n")
+    assert make_lock(newer.with_suffix(".in"), newer).variants == ("torch==11.0",)
+
+
 def test_missing_requirements_are_named(tmp_path: Path):
     with pytest.raises(EnvError, match=r"requirements\.in: no such file"):
         make_lock(tmp_path / "requirements.in", tmp_path / "requirements.lock")

@@ -35,7 +35,6 @@ PRECISION_EV_PER_ANG = 1e-8
 """Positions and forces in the file have 10 digits after the point."""
 
 
-
 @pytest.fixture(scope="module")
 def known() -> Registry:
     """Built-ins, toys and models that are wrong by a known amount."""
