@@ -38,8 +38,8 @@ EXPOSURE_FS: Final = 250.0
 """Positions are averaged over this time: the long waves of a small cell stay coherent for longer than a short
 run's lag, and would count as hops."""
 MANY_HOPS: Final = 16
-"""With fewer the lag is shorter than the time between two hops: hops back are missed, and D is too large by up to
-a factor of two."""
+"""With fewer the lag is shorter than the time between hops: hops back are missed, and D is too large, by up
+to a factor of two."""
 FEWEST_HOPS: Final = 5
 """With fewer the 95 % interval of their number alone spans more than a factor of five."""
 VACANCY_CORRELATION: Final = {"diamond": 0.5, "fcc": 0.7815, "bcc": 0.7272}
