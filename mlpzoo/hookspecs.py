@@ -24,6 +24,7 @@ import pluggy
 if TYPE_CHECKING:
     from mlpzoo.benchmark import BenchmarkSpec
     from mlpzoo.data.dataset import DatasetSpec
+    from mlpzoo.data.engines import ReferenceEngine
     from mlpzoo.models import Backend
 
 PROJECT: Final = "mlpzoo"
@@ -46,3 +47,8 @@ def mlpzoo_register_benchmarks() -> Iterable[BenchmarkSpec]:  # type: ignore[emp
 @hookspec
 def mlpzoo_register_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
     """Data sets that benchmarks can run on."""
+
+
+@hookspec
+def mlpzoo_register_engines() -> Iterable[ReferenceEngine]:  # type: ignore[empty-body]
+    """Programs that label structures with reference energies and forces."""

@@ -26,6 +26,7 @@ HOOKS: Final = {
     "backend": "mlpzoo_register_backends",
     "benchmark": "mlpzoo_register_benchmarks",
     "dataset": "mlpzoo_register_datasets",
+    "engine": "mlpzoo_register_engines",
 }
 
 
@@ -38,7 +39,7 @@ class Plugin:
         module_name: The module it names.
         version: Version of its distribution.
         module: The loaded module; None if it could not be loaded.
-        registered: Kind (``backend``, ``benchmark``, ``dataset``) to the objects that it returned.
+        registered: Kind (``backend``, ``benchmark``, ``dataset``, ``engine``) to what it returned.
         problems: What went wrong, one sentence each; empty if nothing did.
     """
 

@@ -16,10 +16,18 @@ from mlpzoo.benchmark import BenchmarkSpec, Case
 from mlpzoo.errors import ModelError, PluginError, UsageError
 from mlpzoo.hashing import file_sha256
 from mlpzoo.models import Backend, DType, ModelCard, ModelName, ModelSpec
-from mlpzoo.validation import backend_problem, card_problem, dataset_problem, instance_problem
+from mlpzoo.validation import (
+    backend_problem,
+    card_problem,
+    dataset_problem,
+    engine_problem,
+    instance_problem,
+)
 
 if TYPE_CHECKING:
+    from mlpzoo.data.crystal import CrystalManifest
     from mlpzoo.data.dataset import DatasetSpec
+    from mlpzoo.data.engines import ReferenceEngine
     from mlpzoo.plugins import Plugin
 
 T = TypeVar("T")
@@ -49,6 +57,7 @@ class Registry:
             "benchmark", "name", instance_problem(BenchmarkSpec)
         )
         self._datasets: dict[str, Entry[DatasetSpec]] = self._index("dataset", "name", dataset_problem)
+        self._engines: dict[str, Entry[ReferenceEngine]] = self._index("engine", "name", engine_problem)
 
     def _index(self, kind: str, attribute: str, problem: Callable[[Any], str]) -> dict[str, Entry[Any]]:
         claims: dict[str, list[Entry[Any]]] = {}
@@ -191,6 +200,41 @@ class Registry:
     def datasets(self) -> dict[str, Entry[DatasetSpec]]:
         """All data sets by name."""
         return dict(sorted(self._datasets.items()))
+
+    def crystal(self, system: str) -> CrystalManifest:
+        """The crystal of a system.
+
+        Raises:
+            UsageError: No data set of kind ``crystal`` is of this system.
+            DataError: Its manifest is wrong.
+        """
+        from mlpzoo.data.crystal import CRYSTAL, CRYSTAL_NAME, read_crystal
+
+        found = {
+            entry.item.system: entry.item.directory
+            for entry in self.datasets.values()
+            if entry.item.kind == CRYSTAL and entry.item.directory is not None
+        }
+        if system not in found:
+            raise UsageError(
+                f"there is no crystal '{system}'",
+                hint=f"{_did_you_mean(system, found)}there are {', '.join(sorted(found))}",
+            )
+        return read_crystal(found[system] / CRYSTAL_NAME)
+
+    @property
+    def engines(self) -> dict[str, Entry[ReferenceEngine]]:
+        """All reference engines by name."""
+        return dict(sorted(self._engines.items()))
+
+    def engine(self, name: str) -> Entry[ReferenceEngine]:
+        """A reference engine by name.
+
+        Raises:
+            PluginError: Two plugins claim it.
+            UsageError: There is none.
+        """
+        return self._get("engine", "reference engine", self._engines, name, "mlpzoo data engines")
 
     def cases(self, benchmark: BenchmarkSpec) -> tuple[Case, ...]:
         """The cases of a benchmark over all known data sets.

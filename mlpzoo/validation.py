@@ -55,3 +55,18 @@ def instance_problem(cls: type) -> Callable[[object], str]:
 def dataset_problem(item: object) -> str:
     """Why an object is no data set."""
     return "" if hasattr(item, "name") and hasattr(item, "kind") else "must be a DatasetSpec"
+
+
+def engine_problem(item: object) -> str:
+    """Why an object is no reference engine."""
+    missing = [
+        name
+        for name in ("name", "levels", "configured", "check", "pseudopotentials", "run")
+        if not hasattr(item, name)
+    ]
+    if isinstance(item, type):
+        return f"{item.__name__} is a class: return an instance of it"
+    if missing:
+        return f"{type(item).__name__} lacks {', '.join(missing)}"
+    name = item.name  # type: ignore[attr-defined]
+    return "" if isinstance(name, str) and _NAME.fullmatch(name) else f"has an invalid name {name!r}"

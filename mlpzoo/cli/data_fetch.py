@@ -51,7 +51,7 @@ def verify(target: str) -> None:
     from mlpzoo.data.crystal import CRYSTAL_NAME
     from mlpzoo.data.dataset import load_dataset
 
-    directory = _directory(target)
+    directory = find_directory(target)
     is_crystal = (directory / CRYSTAL_NAME).is_file()
     for line in _crystal_summary(directory) if is_crystal else _summary(load_dataset(directory)):
         click.echo(line)
@@ -75,7 +75,7 @@ def _row(spec: DatasetSpec) -> tuple[str, ...]:
     return (spec.name, spec.kind, spec.system, str(spec.n_frames), size, spec.licence, where)
 
 
-def _directory(target: str) -> Path:
+def find_directory(target: str) -> Path:
     """The directory of a name, or the target itself if it is one.
 
     Raises:

@@ -9,8 +9,10 @@ import click
 
 
 @click.command()
-@click.option("--model", required=True, help="Any model name: mace, nequip/si-small, mace:FILE.")
-@click.option("--system", required=True, help="si-vacancy or si-interstitial.")
+@click.option("--model", default="", help="Any model name: mace, nequip/si-small, mace:FILE.")
+@click.option("--plan", type=click.Path(path_type=Path), help="A sampling.toml: what a set is made of.")
+@click.option("--only", multiple=True, help="With --plan: only the samples of these names.")
+@click.option("--system", default="", help="Without --plan: si-vacancy or si-interstitial.")
 @click.option("--temperature", default=1230.0, show_default=True, help="Of the thermostat, in K.")
 @click.option("--time-ps", default=20.0, show_default=True, help="Length of the trajectory.")
 @click.option("--seed", default=1, show_default=True, help="Of velocities, thermostat and choice of frames.")
@@ -21,6 +23,8 @@ import click
 )
 def sample(
     model: str,
+    plan: Path | None,
+    only: tuple[str, ...],
     system: str,
     temperature: float,
     time_ps: float,
@@ -29,23 +33,42 @@ def sample(
     device: str,
     out: Path,
 ) -> None:
-    """Run MD with a model and keep snapshots in which atoms migrate.
+    """Make structures that are worth labelling, with a model that decides where they are.
+
+    With --plan, everything that a training set is made of: strained and rattled cells, MD of the crystal
+    and of its defects, hops, melts. Samples that are in OUT already are left alone; interrupted, the same
+    command goes on. Without, MD of one system: one snapshot of each migration event.
 
     The model decides the structures only; their energies and forces come from 'mlpzoo data label'.
-    """
+
+    \b
+    mlpzoo data sample --plan benchmarks_data/si/training/sampling.toml --model mace --out QUEUE
+    mlpzoo data sample --system si-vacancy --model mace --out QUEUE
+    """  # noqa: D301
+    from mlpzoo.errors import UsageError
+
+    if bool(plan) == bool(system):
+        raise UsageError("give either --plan or --system", hint="see 'mlpzoo data sample --help'")
+    if plan is not None:
+        _sample_plan(plan, only, model, device, out)
+        return
+    if not model:
+        raise UsageError("MD needs a model", hint="--model mace")
     from mlpzoo.api import load
     from mlpzoo.data import sampling
     from mlpzoo.data.queue import Queue
 
-    sampling.defect_cell(system)  # a wrong name stops here, before anything slow
+    cell = sampling.defect_cell(system)  # a wrong name stops here, before anything slow
     queue = Queue(out)
-    queue.check_new_run(sampling.run_name(system, seed))
+    name = sampling.run_name(system, seed)
+    queue.check_new_run(name)
     calculator = load(model, device=device)
     with click.progressbar(length=1000, label=f"MD of {system}", file=sys.stderr) as bar:
         done = sampling.sample(
-            system,
+            cell,
             calculator,
-            sampler=model,
+            name=name,
+            sampler=_sampler(model),
             temperature_kelvin=temperature,
             time_ps=time_ps,
             seed=seed,
@@ -58,60 +81,75 @@ def sample(
     click.echo(f"kept {len(done.frames)} frames in {out}; next: mlpzoo data label {out}")
 
 
-@click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--pw-command", default="pw.x", show_default=True, help="The Quantum ESPRESSO program.")
-@click.option(
-    "--pseudo-dir",
-    default="/usr/share/espresso/pseudo",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the pseudopotentials.",
-)
-@click.option("--status", is_flag=True, help="Show what is done, and stop.")
-def label(directory: Path, pw_command: str, pseudo_dir: Path, *, status: bool) -> None:
-    """Compute reference energies and forces of sampled snapshots by DFT.
+def _sample_plan(path: Path, only: tuple[str, ...], model: str, device: str, out: Path) -> None:
+    """Carry out a plan, one sample after the other."""
+    from functools import cache
 
-    Interrupted, the same command goes on. Start it as many times as there are cores: they share the work.
-    """
-    from mlpzoo.data.labelling import SILICON_LEVELS, PwEngine, label_queue
+    from mlpzoo.api import load
+    from mlpzoo.data.plan import NEEDS_MODEL, read_plan
     from mlpzoo.data.queue import Queue
+    from mlpzoo.data.sample_plan import run_name, run_sample
+    from mlpzoo.errors import UsageError
+    from mlpzoo.registry import default_registry
 
-    queue = Queue(directory)
-    names = [level.level for level in SILICON_LEVELS]
-    if not status:
-        for done in label_queue(queue, PwEngine(command=pw_command, pseudo_dir=pseudo_dir)):
-            cost = f"{done.label.n_scf} cycles, {done.label.cpu_s:.0f} s CPU"
-            text = cost if done.label.status == "converged" else f"failed: {done.label.message}"
-            click.echo(f"[{done.n_done}/{done.n_frames}] {done.frame_id} {done.label.level}: {text}")
-    rows = queue.status(names)
-    if status:
-        for row in rows:
-            states = "  ".join(f"{name} {state:<9}" for name, state in row.levels.items())
-            click.echo(f"{row.frame_id:<32} {states}  {row.owner}".rstrip())
-    done_rows = [row for row in rows if all(state == "converged" for state in row.levels.values())]
-    n_failed = sum("failed" in row.levels.values() for row in rows)
-    n_busy = sum(bool(row.owner) for row in rows)
-    click.echo(f"{len(done_rows)} of {len(rows)} frames labelled, {n_failed} failed, {n_busy} in work")
+    plan = read_plan(path)
+    names = [one.name for one in plan.samples]
+    unknown = sorted(set(only) - set(names))
+    if unknown:
+        raise UsageError(f"the plan has no sample '{unknown[0]}'", hint=f"it has {', '.join(names)}")
+    manifest = default_registry().crystal(plan.crystal)
+    wanted = [one for one in plan.samples if not only or one.name in only]
+    queue = Queue(out)
+    left = [one for one in wanted if not queue.has_run(run_name(plan, one))]
+    if not model and any(one.method in NEEDS_MODEL for one in left):
+        raise UsageError(f"{path} holds samples that need a model", hint="--model mace")
+    calculator = cache(lambda: load(model, device=device))
+    sampler = _sampler(model) if model else "none"
+    for one in wanted:
+        if one not in left:
+            click.echo(f"{one.name}: sampled before")
+            continue
+        with click.progressbar(length=1000, label=one.name, file=sys.stderr) as bar:
+            count = run_sample(
+                plan,
+                one,
+                manifest,
+                calculator,
+                queue,
+                sampler=sampler,
+                progress=lambda done, total, _, bar=bar: bar.update(1000 * done // max(total, 1) - bar.pos),  # type: ignore[misc]
+            )
+        click.echo(f"{one.name}: {count} frames")
+    click.echo(f"next: mlpzoo data label {out}")
+
+
+def _sampler(model: str) -> str:
+    """A model's name and the hash of its weights, for the provenance."""
+    from mlpzoo.hashing import file_sha256
+    from mlpzoo.registry import default_registry
+
+    spec = default_registry().resolve(model)
+    name = spec.name if spec.card is not None else f"{spec.family}:{Path(spec.path or '').name}"
+    return f"{name}, sha256 {file_sha256(Path(spec.path))}" if spec.path else name
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="QUEUE", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the data set.")
 @click.option("--name", required=True, help="Its name; also the system, unless --system says otherwise.")
-@click.option("--system", default="", help="Whose frames: si-vacancy or si-interstitial.")
+@click.option("--system", default="", help="Whose frames: si-vacancy, si-training, ...")
 @click.option(
     "--kind",
-    type=click.Choice(["re-forces", "path-forces"]),
+    type=click.Choice(["re-forces", "training", "path-forces"]),
     default="re-forces",
     show_default=True,
-    help="Snapshots with migrating atoms, or the images of a fixed path.",
+    help="Snapshots with migrating atoms, structures to train on, or the images of a fixed path.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the data set that is there.")
 def build(directory: Path, out: Path, name: str, system: str, kind: str, *, overwrite: bool) -> None:
-    """Assemble the labelled snapshots into a data set that benchmarks can use.
+    """Assemble labelled structures into a data set that benchmarks and 'mlpzoo train' can use.
 
-    Takes what is labelled at all levels; failed and open snapshots are left out and counted.
+    Takes what is labelled at all levels; failed and open structures are left out and counted.
     """
     from mlpzoo.data.build import build_dataset, select
     from mlpzoo.data.queue import Queue
@@ -120,4 +158,28 @@ def build(directory: Path, out: Path, name: str, system: str, kind: str, *, over
     selection = select(queue, system or name)
     dataset = build_dataset(queue, out, system=system or name, name=name, kind=kind, overwrite=overwrite)
     left = f"{len(selection.failed)} failed, {len(selection.waiting)} not labelled yet"
-    click.echo(f"{out}: {len(dataset)} frames ({left}); check: mlpzoo data verify {out}")
+    files = ", ".join(f"{path} {len(indices)}" for path, indices in dataset.files.items())
+    click.echo(f"{out}: {len(dataset)} frames ({files}; {left}); check: mlpzoo data verify {out}")
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The queue's folder.")
+@click.option("--level", "levels", multiple=True, help="Levels to label them at [default: the set's own].")
+@click.option("--limit", type=int, help="Only the first so many frames.")
+def adopt(dataset: str, out: Path, levels: tuple[str, ...], limit: int | None) -> None:
+    """Put a data set's structures and labels into a labelling queue: to extend it, or for another level.
+
+    \b
+    mlpzoo data adopt si-vacancy --out QUEUE                        # go on with a set that was published
+    mlpzoo data adopt liu2023-si-vacancy --out QUEUE --level k222 --limit 10
+    mlpzoo data label QUEUE
+    mlpzoo data levels QUEUE --reference K2                         # how far k222 is from the paper's DFT
+    """  # noqa: D301
+    from mlpzoo.cli.data_fetch import find_directory
+    from mlpzoo.data.adopt import adopt as run
+    from mlpzoo.data.dataset import load_dataset
+    from mlpzoo.data.queue import Queue
+
+    new = run(load_dataset(find_directory(dataset)), Queue(out), levels=levels, limit=limit)
+    click.echo(f"{len(new)} new frames in {out}; next: mlpzoo data label {out}")

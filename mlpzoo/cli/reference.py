@@ -62,7 +62,7 @@ def reference(
     """  # noqa: D301
     from mlpzoo import paths
     from mlpzoo.data.crystal import write_references
-    from mlpzoo.data.labelling import PwEngine
+    from mlpzoo.data.espresso_engine import PwEngine
     from mlpzoo.data.pw_calculator import PwCalculator, level_for
     from mlpzoo.reference import compute, parse_options
     from mlpzoo.registry import default_registry

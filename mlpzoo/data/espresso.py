@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 from ase import Atoms
 from ase.io import read
 from ase.io.espresso import write_espresso_in
 
+from mlpzoo.data.engines import DftOutput
+from mlpzoo.data.pw_level import PwLevel
 from mlpzoo.errors import CalculationError, DataError
 
 if TYPE_CHECKING:
@@ -19,71 +20,7 @@ if TYPE_CHECKING:
 PREFIX = "pw"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PwLevel:
-    """Settings of one level of theory: PBE, plane waves, Gaussian smearing, no symmetry.
-
-    Attributes:
-        level: Name of the level, as in the columns `forces_<level>`.
-        title: One line for tables.
-        kmesh: Monkhorst-Pack mesh, shifted by half a step; None is Γ alone with real wave functions.
-        ecutwfc_ry: Plane-wave cutoff.
-        degauss_ry: Width of the smearing.
-        n_bands: Number of bands; None leaves it to the program.
-        conv_thr_ry: Threshold of the self-consistent cycle (estimated energy error).
-        mixing_beta: Of the density mixing.
-        symmetry: Whether the program may use the symmetry of the structure, which saves k-points.
-        stress: Whether it computes the stress too.
-        keep_density: Whether it leaves its density for the next calculation in the same folder.
-        pseudopotentials: File names by chemical symbol.
-    """
-
-    level: str
-    title: str
-    kmesh: tuple[int, int, int] | None
-    ecutwfc_ry: float = 18.0
-    degauss_ry: float = 0.0037
-    n_bands: int | None = None
-    conv_thr_ry: float = 1e-6
-    mixing_beta: float = 0.5
-    symmetry: bool = False
-    stress: bool = False
-    keep_density: bool = False
-    pseudopotentials: dict[str, str] = field(default_factory=lambda: {"Si": "Si.pbe-rrkj.UPF"})
-
-    def settings(self) -> dict[str, Any]:
-        """Give what goes into the data set's provenance."""
-        mesh: dict[str, Any] = (
-            {"kmesh": list(self.kmesh), "koffset": [1, 1, 1]} if self.kmesh else {"kmesh": "gamma"}
-        )
-        bands = {} if self.n_bands is None else {"n_bands": self.n_bands}
-        return {
-            "ecutwfc_ry": self.ecutwfc_ry,
-            **mesh,
-            "smearing": "gaussian",
-            "degauss_ry": self.degauss_ry,
-            "conv_thr_ry": self.conv_thr_ry,
-            **bands,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PwOutput:
-    """What is read from an output.
-
-    Total energy (eV; with smearing the free energy), forces (eV/Å), stress (eV/Å³, ASE's sign and Voigt
-    order, if it was asked for), cost.
-    """
-
-    energy_ev: float
-    forces_ev_per_ang: list[list[float]]
-    stress_ev_per_ang3: list[float] | None
-    code: str
-    n_scf: int
-    cpu_s: float
-
-
-def parse_output(path: Path, n_atoms: int) -> PwOutput:
+def parse_output(path: Path, n_atoms: int) -> DftOutput:
     """Read a finished, converged pw.x calculation.
 
     Raises:
@@ -106,7 +43,7 @@ def parse_output(path: Path, n_atoms: int) -> PwOutput:
         raise CalculationError(message, hint="see the output file")
     version = re.search(r"Program PWSCF v\.?\s*([0-9.]+)", text)
     cpu = re.search(r"PWSCF\s+:\s+(.*?)CPU", text)
-    return PwOutput(
+    return DftOutput(
         energy_ev=energy,
         forces_ev_per_ang=forces.tolist(),
         stress_ev_per_ang3=None if stress is None else np.asarray(stress).tolist(),
@@ -117,7 +54,9 @@ def parse_output(path: Path, n_atoms: int) -> PwOutput:
 
 
 def write_input(file: TextIO, atoms: Atoms, level: PwLevel, *, pseudo_dir: Path, restart: bool) -> None:
-    """Write the input of one calculation; `restart` starts from the density in the same folder.
+    """Write the input of one calculation at a level that is written out for this cell (`PwLevel.for_cell`).
+
+    `restart` starts from the density in the same folder.
 
     Raises:
         DataError: an element without a pseudopotential.

@@ -1,126 +1,37 @@
-"""Reference energies and forces by Quantum ESPRESSO, one frame at a time, several processes on one queue.
+"""Reference energies and forces, one frame at a time, several processes on one queue.
 
-The cheap Γ-only level comes first: it is the noise-floor row, and its density starts the k-point calculation.
-A calculation that does not converge is stored as failed.
+The levels of a frame are computed in its own order: where a cheap level comes first (Γ alone, the noise-floor
+row), its density starts the next. A calculation that does not converge is stored as failed, with its reason.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import subprocess
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlpzoo.data.espresso import PREFIX, PwLevel, parse_output, write_input
 from mlpzoo.data.queue import Label
-from mlpzoo.errors import CalculationError, EnvError
+from mlpzoo.errors import CalculationError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ase import Atoms
 
-    from mlpzoo.data.espresso import PwOutput
-    from mlpzoo.data.queue import Queue, QueuedFrame
-
-INSTALL_HINT = "Debian: apt-get install quantum-espresso quantum-espresso-data libopenblas0-pthread"
-TIMEOUT_S = 6 * 3600.0
-
-
-GAMMA = PwLevel(level="gamma", title="QE PBE, Γ only", kmesh=None, n_bands=138, keep_density=True)
-K222 = PwLevel(level="k222", title="QE PBE, 2x2x2 shifted", kmesh=(2, 2, 2), n_bands=138, mixing_beta=0.7)
-SILICON_LEVELS = (GAMMA, K222)  # in the order of work
+    from mlpzoo.data.engines import DftLevel, ReferenceEngine
+    from mlpzoo.data.queue import Queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PwEngine:
-    """Where the program and its pseudopotentials are."""
+class LevelOfEngine:
+    """A level of theory and the engine that computes it."""
 
-    command: str = "pw.x"
-    pseudo_dir: Path = Path("/usr/share/espresso/pseudo")
-
-    def check(self, levels: Sequence[PwLevel]) -> None:
-        """Refuse to start without the program or a pseudopotential.
-
-        Raises:
-            EnvError: one of them is missing.
-        """
-        if shutil.which(self.command) is None:
-            message = f"the DFT program '{self.command}' is not installed"
-            raise EnvError(message, hint=f"{INSTALL_HINT}; or name it with --pw-command")
-        for name in sorted({name for level in levels for name in level.pseudopotentials.values()}):
-            if not (self.pseudo_dir / name).is_file():
-                message = f"the pseudopotential {name} is not in {self.pseudo_dir}"
-                raise EnvError(message, hint=f"{INSTALL_HINT}; or name its folder with --pseudo-dir")
-
-    def run(self, atoms: Atoms, level: PwLevel, folder: Path) -> PwOutput:
-        """Run one calculation in `folder`; a density that an earlier one left there is the start.
-
-        Raises:
-            CalculationError: it did not finish or converge.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        restart = (folder / f"{PREFIX}.save" / "charge-density.dat").is_file()
-        output = folder / f"{level.level}.out"
-        with (folder / f"{level.level}.in").open("w") as file:
-            write_input(file, atoms, level, pseudo_dir=self.pseudo_dir, restart=restart)
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        with output.open("w") as file:
-            try:
-                subprocess.run(  # noqa: S603
-                    [self.command, "-in", f"{level.level}.in"],
-                    cwd=folder,
-                    env=environment,
-                    stdout=file,
-                    stderr=subprocess.STDOUT,
-                    timeout=TIMEOUT_S,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
-                message = f"no result after {TIMEOUT_S:.0f} s"
-                raise CalculationError(message, hint="use a smaller cell or cutoff") from None
-        return parse_output(output, len(atoms))
-
-    def label(self, atoms: Atoms, level: PwLevel, folder: Path) -> Label:
-        """Run one calculation, and record how it ended."""
-        start = time.perf_counter()
-        try:
-            parsed = self.run(atoms, level, folder)
-        except CalculationError as error:
-            return self._failed(level, error.message)
-        return Label(
-            level=level.level,
-            status="converged",
-            energy_ev=parsed.energy_ev,
-            forces_ev_per_ang=parsed.forces_ev_per_ang,
-            code=parsed.code,
-            settings=level.settings(),
-            pseudopotentials=self.pseudopotentials(level),
-            n_scf=parsed.n_scf,
-            wall_s=round(time.perf_counter() - start, 1),
-            cpu_s=parsed.cpu_s,
-            date=_today(),
-        )
-
-    def _failed(self, level: PwLevel, message: str) -> Label:
-        return Label(
-            level=level.level, status="failed", message=message, settings=level.settings(), date=_today()
-        )
-
-    def pseudopotentials(self, level: PwLevel) -> dict[str, dict[str, str]]:
-        """File and hash of the pseudopotential of each element."""
-        return {
-            symbol: {
-                "file": name,
-                "sha256": hashlib.sha256((self.pseudo_dir / name).read_bytes()).hexdigest(),
-            }
-            for symbol, name in level.pseudopotentials.items()
-        }
+    engine: ReferenceEngine
+    level: DftLevel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,42 +44,108 @@ class LabelDone:
     n_frames: int
 
 
+def levels_of(engines: Sequence[ReferenceEngine]) -> dict[str, LevelOfEngine]:
+    """All levels by name.
+
+    Raises:
+        UsageError: Two engines have a level of one name.
+    """
+    found: dict[str, LevelOfEngine] = {}
+    for engine in engines:
+        for level in engine.levels():
+            if level.level in found:
+                other = found[level.level].engine.name
+                raise UsageError(
+                    f"the engines '{other}' and '{engine.name}' both have a level '{level.level}'",
+                    hint="remove one of the plugins",
+                )
+            found[level.level] = LevelOfEngine(engine=engine, level=level)
+    return found
+
+
 def label_queue(
-    queue: Queue, engine: PwEngine, levels: Sequence[PwLevel] = SILICON_LEVELS
+    queue: Queue,
+    known: Mapping[str, LevelOfEngine],
+    *,
+    levels: Sequence[str] = (),
+    limit: int | None = None,
 ) -> Iterator[LabelDone]:
     """Label all frames that have no label and that no other process works on.
 
-    Yields after each calculation.
+    Yields after each calculation. Interrupted, it goes on where it was: at most the calculation in flight is
+    lost.
 
-    Interrupted, it goes on where it was: at most the calculation in flight is lost.
+    Args:
+        queue: The queue.
+        known: All levels, by name.
+        levels: Compute these; by default each frame's own.
+        limit: Look at the first so many frames only.
 
     Raises:
-        EnvError: the program or a pseudopotential is missing.
-        DataError: the queue holds no frames, or an element without a pseudopotential.
+        EnvError: The program or a pseudopotential is missing.
+        DataError: The queue holds no frames, or an element without a pseudopotential.
+        UsageError: A level that no engine has.
     """
-    engine.check(levels)
-    names = [level.level for level in levels]
-    frames = queue.frames()
+    frames = queue.frames()[:limit]
+    wanted = {frame.frame_id: tuple(levels) or tuple(frame.levels) for frame in frames}
+    _check(known, dict.fromkeys(name for names in wanted.values() for name in names))
     for frame in frames:
-        if _is_labelled(queue, frame, names) or not queue.lease(frame.frame_id):
+        if _is_labelled(queue, frame.frame_id, wanted) or not queue.lease(frame.frame_id):
             continue
         folder = queue.frame_dir(frame.frame_id) / f"work-{os.getpid()}"
+        for left in queue.frame_dir(frame.frame_id).glob("work-*"):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         try:
-            for level in levels:
-                if queue.label(frame.frame_id, level.level) is not None:
+            for name in wanted[frame.frame_id]:
+                if queue.label(frame.frame_id, name) is not None:
                     continue
-                label = engine.label(frame.atoms(), level, folder)
+                label = compute_label(frame.atoms(), known[name], folder)
                 queue.put_label(frame.frame_id, label)
-                n_done = sum(_is_labelled(queue, other, names) for other in frames)
-                yield LabelDone(frame_id=frame.frame_id, label=label, n_done=n_done, n_frames=len(frames))
+                done = sum(_is_labelled(queue, other.frame_id, wanted) for other in frames)
+                yield LabelDone(frame_id=frame.frame_id, label=label, n_done=done, n_frames=len(frames))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             queue.release(frame.frame_id)
 
 
-def _is_labelled(queue: Queue, frame: QueuedFrame, levels: Sequence[str]) -> bool:
-    return all(queue.label(frame.frame_id, level) is not None for level in levels)
+def compute_label(atoms: Atoms, wanted: LevelOfEngine, folder: Path) -> Label:
+    """Run one calculation, and record how it ended."""
+    start = time.perf_counter()
+    engine, level = wanted.engine, wanted.level
+    today = datetime.now(timezone.utc).date().isoformat()
+    try:
+        output = engine.run(atoms, level, folder)
+    except CalculationError as error:
+        return Label(
+            level=level.level, status="failed", message=error.message, settings=level.settings(), date=today
+        )
+    return Label(
+        level=level.level,
+        status="converged",
+        energy_ev=output.energy_ev,
+        forces_ev_per_ang=output.forces_ev_per_ang,
+        stress_ev_per_ang3=output.stress_ev_per_ang3,
+        code=output.code,
+        level_of_theory=level.level_of_theory,
+        title=level.title,
+        settings=level.settings(),
+        pseudopotentials=engine.pseudopotentials(level),
+        n_scf=output.n_scf,
+        wall_s=round(time.perf_counter() - start, 1),
+        cpu_s=output.cpu_s,
+        date=today,
+    )
 
 
-def _today() -> str:
-    return datetime.now(timezone.utc).date().isoformat()
+def _check(known: Mapping[str, LevelOfEngine], names: Mapping[str, None]) -> None:
+    """Refuse levels that nobody has, and engines that cannot run."""
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no engine has a level '{name}'", hint=f"there are {', '.join(known)}")
+    engines = {known[name].engine.name: known[name].engine for name in names}
+    for engine in engines.values():
+        engine.check([known[name].level for name in names if known[name].engine.name == engine.name])
+
+
+def _is_labelled(queue: Queue, frame_id: str, wanted: Mapping[str, Sequence[str]]) -> bool:
+    return all(queue.has_label(frame_id, level) for level in wanted[frame_id])

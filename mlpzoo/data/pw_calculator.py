@@ -20,17 +20,17 @@ import msgspec
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
-from mlpzoo.data.espresso import PwLevel, PwOutput
+from mlpzoo.data.engines import DftOutput
+from mlpzoo.data.espresso_engine import K_LENGTH_ANG
+from mlpzoo.data.pw_level import PwLevel
 from mlpzoo.errors import DataError
 from mlpzoo.files import write_atomically
 
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from mlpzoo.data.labelling import PwEngine
+    from mlpzoo.data.espresso_engine import PwEngine
 
-K_LENGTH_ANG: Final = 21.876
-"""k-points times cell length: the shifted 2x2x2 mesh of 64 silicon atoms, as dense elsewhere."""
 SMALL_CELL_ATOMS: Final = 16
 EMPTY_BANDS: Final = 1.06
 VALENCE: Final = {"Si": 4}
@@ -49,7 +49,7 @@ class Costs:
 class _Record:
     """A file of the store."""
 
-    output: PwOutput
+    output: DftOutput
     settings: dict[str, Any]
     pseudopotentials: dict[str, dict[str, str]] = field(default_factory=dict)
 

@@ -15,6 +15,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
@@ -26,16 +27,34 @@ from mlpzoo.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 _T = TypeVar("_T")
 
+_NO_LABELS = frozenset({"frame", "lease"})
 LEASE_SECONDS = 6 * 3600.0  # a lease of another host is stale after this time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedFrame:
-    """A sampled structure, periodic; `r_ang` is each atom's distance to the nearest RE atom."""
+    """A sampled structure, periodic.
+
+    Attributes:
+        frame_id: Unique name.
+        system: The data set that it is for: `si-vacancy`, `si-training`.
+        run: Name of the record of how it was sampled.
+        order: Frames of low order are labelled first.
+        symbols: Chemical symbols.
+        cell_ang: Lattice vectors, one a row.
+        positions_ang: One row an atom.
+        re_mask: Whether an atom is a rare-event atom; empty if nobody looked for events.
+        r_ang: Each atom's distance to the nearest rare-event atom; empty like `re_mask`.
+        sampler: The model that decided where it is.
+        time_fs: In its trajectory.
+        temperature_kelvin: Of its thermostat; 0 if it is not from MD.
+        levels: The levels of theory that it is to be labelled at, in this order.
+        file: Which file of the data set it is for: `train`, `validation`, ...
+        group: What it is: `strain`, `vacancy-md`, ...
+    """
 
     frame_id: str
     system: str
@@ -49,6 +68,9 @@ class QueuedFrame:
     sampler: str
     time_fs: float
     temperature_kelvin: float
+    levels: tuple[str, ...] = ("gamma", "k222")
+    file: str = "frames"
+    group: str = ""
 
     def atoms(self) -> Atoms:
         """Make the structure, without labels."""
@@ -57,14 +79,17 @@ class QueuedFrame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """Energy (eV) and forces (eV/Å) at one level of theory, or the reason why there are none."""
+    """Energy (eV), forces (eV/Å) and maybe stress (eV/Å³) at one level of theory, or why there are none."""
 
     level: str
     status: Literal["converged", "failed"]
     message: str = ""
     energy_ev: float = 0.0
     forces_ev_per_ang: list[list[float]] = field(default_factory=list)
+    stress_ev_per_ang3: list[float] | None = None
     code: str = ""
+    level_of_theory: str = "PBE"
+    title: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     pseudopotentials: dict[str, dict[str, str]] = field(default_factory=dict)
     n_scf: int = 0
@@ -112,8 +137,20 @@ class Queue:
         """
         path = self.check_new_run(run.run)
         for frame in frames:
-            _write(self.frame_dir(frame.frame_id) / "frame.json", asdict(frame))
+            self.add_frame(frame)
         _write(path, asdict(run))
+
+    def add_frame(self, frame: QueuedFrame) -> None:
+        """Store one frame."""
+        _write(self.frame_dir(frame.frame_id) / "frame.json", asdict(frame))
+
+    def holds_frames(self) -> bool:
+        """Whether there is any."""
+        return any((self.directory / "frames").glob("*/frame.json"))
+
+    def has_run(self, name: str) -> bool:
+        """Whether a run's record lies there."""
+        return (self.directory / "runs" / f"{name}.json").exists()
 
     def check_new_run(self, name: str) -> Path:
         """Where a run's record will lie.
@@ -150,15 +187,38 @@ class Queue:
         path = self.frame_dir(frame_id) / f"{level}.json"
         return _read(path, Label) if path.exists() else None
 
+    def has_label(self, frame_id: str, level: str) -> bool:
+        """Whether a label (converged or failed) is stored."""
+        return (self.frame_dir(frame_id) / f"{level}.json").exists()
+
+    def levels(self) -> tuple[str, ...]:
+        """Names of all levels that any frame has a label of, sorted."""
+        names = {path.stem for path in (self.directory / "frames").glob("*/*.json")}
+        return tuple(sorted(names - _NO_LABELS))
+
+    def forget_failed(self) -> int:
+        """Delete the labels that failed, so that they are computed again; how many there were."""
+        count = 0
+        for frame in self.frames():
+            for path in self.frame_dir(frame.frame_id).glob("*.json"):
+                if path.stem not in _NO_LABELS and _read(path, Label).status == "failed":
+                    path.unlink()
+                    count += 1
+        return count
+
     def put_label(self, frame_id: str, label: Label) -> None:
         """Store a label."""
         _write(self.frame_dir(frame_id) / f"{label.level}.json", asdict(label))
 
-    def status(self, levels: Sequence[str]) -> list[QueueStatus]:
-        """State of all frames: per level `converged`, `failed` or `open`, and who works on it."""
+    def status(self, levels: Sequence[str] = ()) -> list[QueueStatus]:
+        """State of all frames: per level `converged`, `failed` or `open`, and who works on it.
+
+        Args:
+            levels: Of these levels; by default each frame's own.
+        """
         rows = []
         for frame in self.frames():
-            labels = {level: self.label(frame.frame_id, level) for level in levels}
+            labels = {level: self.label(frame.frame_id, level) for level in levels or frame.levels}
             owner = self._owner(frame.frame_id)
             rows.append(
                 QueueStatus(
@@ -172,7 +232,8 @@ class Queue:
     def lease(self, frame_id: str) -> bool:
         """Take a frame for this process; False if a living process has it."""
         path = self.frame_dir(frame_id) / "lease.json"
-        content = msgspec.json.encode({"host": socket.gethostname(), "pid": os.getpid(), "time": time.time()})
+        me = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
+        content = msgspec.json.encode(me | {"time": time.time()})
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
@@ -214,7 +275,14 @@ class Queue:
             return True
         except PermissionError:
             return False
-        return False
+        return "started" in owner and owner["started"] != _started(owner["pid"])  # the number was used again
+
+
+def _started(pid: int) -> str:
+    """When a process started, in the kernel's ticks; empty where that is not known."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return ""
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

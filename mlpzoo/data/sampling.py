@@ -6,14 +6,14 @@ that the frames are independent and not the same hop many times.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase import Atom
 
 from mlpzoo.data.queue import QueuedFrame, Run
+from mlpzoo.data.structures import defective
 from mlpzoo.errors import DataError, UsageError
 from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.events import RESIDENCE_FS, distance_to_rare_event, find_events
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
     from numpy.typing import NDArray
 
+    from mlpzoo.checkpoint import Checkpoint
+    from mlpzoo.data.plan import Defect
     from mlpzoo.physics.events import EventAnalysis
 
 LATTICE_CONSTANT_SI_ANG = (
     5.469  # PBE; Zuo et al., J. Phys. Chem. A 124, 731 (2020), doi 10.1021/acs.jpca.9b08723
 )
-REPEAT = 2
 SYSTEMS = ("si-vacancy", "si-interstitial")
 SAMPLE_EVERY = 2
 TIMESTEP_FS = 2.0
@@ -41,11 +42,40 @@ MIN_SPACING_FS = 200.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefectCell:
-    """A supercell with one defect, ready for MD, and the sites its atoms can be at."""
+    """A supercell with one defect, ready for MD, and the sites its atoms can be at.
+
+    Attributes:
+        system: The data set that frames of it are for.
+        crystal: The crystal.
+        repeat: Cubic cells in each direction.
+        atoms: The supercell.
+        sites: Lattice sites, and for an interstitial the interstitial ones.
+        shift_ang: What was taken off the positions of a trajectory of somebody else.
+    """
 
     system: str
+    crystal: Crystal
+    repeat: tuple[int, int, int]
     atoms: Atoms
     sites: SiteSet
+    shift_ang: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3), compare=False)
+
+    @classmethod
+    def of(cls, crystal: Crystal, repeat: tuple[int, int, int], defect: Defect, *, system: str) -> DefectCell:
+        """The cell of a crystal with a defect; frames of it are for the data set ``system``.
+
+        Raises:
+            UsageError: The cell is no cube of cubic cells.
+        """
+        if len(set(repeat)) != 1:
+            raise UsageError(f"migration is looked for in cubic supercells, not {repeat}", hint="repeat = n")
+        return cls(
+            system=system,
+            crystal=crystal,
+            repeat=repeat,
+            atoms=defective(crystal, repeat, defect),
+            sites=crystal.sites(repeat[0], interstitials=defect == "interstitial"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +96,12 @@ def defect_cell(system: str) -> DefectCell:
     """
     if system not in SYSTEMS:
         message = f"there is no system '{system}'"
-        raise UsageError(message, hint=f"choose one of {', '.join(SYSTEMS)}")
-    a = LATTICE_CONSTANT_SI_ANG
-    crystal = Crystal(symbol="Si", structure="diamond", lattice_constant_ang=a)
-    interstitial = system == "si-interstitial"
-    sites = crystal.sites(REPEAT, interstitials=interstitial)
-    atoms = crystal.supercell(REPEAT)
-    if interstitial:
-        atoms.append(Atom("Si", (a / 2, a / 2, a / 2)))
-    else:
-        del atoms[0]
-    return DefectCell(system=system, atoms=atoms, sites=sites)
+        raise UsageError(
+            message, hint=f"choose one of {', '.join(SYSTEMS)}, or write a plan for other crystals"
+        )
+    crystal = Crystal(symbol="Si", structure="diamond", lattice_constant_ang=LATTICE_CONSTANT_SI_ANG)
+    defect: Defect = "interstitial" if system == "si-interstitial" else "vacancy"
+    return DefectCell.of(crystal, (2, 2, 2), defect, system=system)
 
 
 def run_name(system: str, seed: int) -> str:
@@ -85,33 +110,36 @@ def run_name(system: str, seed: int) -> str:
 
 
 def sample(
-    system: str,
+    cell: DefectCell,
     calculator: Calculator,
     *,
+    name: str,
     sampler: str,
     temperature_kelvin: float,
     time_ps: float,
     seed: int,
     max_frames: int,
     progress: Callable[[float], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> SampledRun:
     """Run Langevin dynamics, find the events and take one frame of each, at most `max_frames`.
 
     Args:
-        system: A name out of `SYSTEMS`.
+        cell: The defect cell.
         calculator: Any ASE calculator; it decides where the trajectory goes, never what the labels are.
-        sampler: Its name and version, for the provenance.
+        name: Of the run; its frames' names begin so.
+        sampler: Name and version of the model, for the provenance.
         temperature_kelvin: Of the thermostat.
         time_ps: Length of the trajectory.
         seed: Of velocities, thermostat and choice of frames.
         max_frames: At most so many frames.
         progress: Called with the fraction done.
+        checkpoint: Where an interrupted trajectory is continued.
 
     Raises:
         CalculationError: the trajectory exploded.
         DataError: the crystal melted, or not one event happened.
     """
-    cell = defect_cell(system)
     cell.atoms.calc = calculator
     time_fs = 1e3 * time_ps
     positions = []
@@ -123,47 +151,71 @@ def sample(
         seed=seed,
         timestep_fs=TIMESTEP_FS,
         sample_every=SAMPLE_EVERY,
+        checkpoint=checkpoint,
     ):
         positions.append(step.positions_ang)
         temperatures.append(step.temperature_kelvin)
         if progress is not None:
             progress(step.time_fs / time_fs)
+    frame_fs = SAMPLE_EVERY * TIMESTEP_FS
     return from_trajectory(
         cell,
         np.array(positions),
+        find_events(positions, cell.sites, frame_fs=frame_fs),
+        name=name,
         sampler=sampler,
         temperature_kelvin=temperature_kelvin,
         mean_temperature_kelvin=float(np.mean(temperatures)),
         seed=seed,
         max_frames=max_frames,
+        how={
+            "ensemble": "NVT Langevin (ASE), centre of mass free",
+            "temperature_kelvin": temperature_kelvin,
+            "time_ps": 1e-3 * frame_fs * (len(positions) - 1),
+            "timestep_fs": TIMESTEP_FS,
+            "frame_fs": frame_fs,
+            "friction_per_fs": FRICTION_PER_FS,
+        },
     )
 
 
 def from_trajectory(
     cell: DefectCell,
     positions_ang: NDArray[np.float64],
+    analysis: EventAnalysis,
     *,
+    name: str,
     sampler: str,
     temperature_kelvin: float,
     mean_temperature_kelvin: float,
     seed: int,
     max_frames: int,
+    how: dict[str, Any],
 ) -> SampledRun:
-    """Find the events of a trajectory that `sample` made, and choose the frames.
+    """Choose the frames of a trajectory whose events are known.
+
+    Args:
+        cell: Its defect cell.
+        positions_ang: Shape (n_frames, n_atoms, 3), registered with the cell's sites.
+        analysis: Its events.
+        name: Of the run; its frames' names begin so.
+        sampler: What made it.
+        temperature_kelvin: Of the thermostat.
+        mean_temperature_kelvin: What came out.
+        seed: Of the choice of frames.
+        max_frames: At most so many.
+        how: How the trajectory was made, for the record.
 
     Raises:
-        DataError: the crystal melted, or not one event happened.
+        DataError: Not one event happened.
     """
-    frame_fs = SAMPLE_EVERY * TIMESTEP_FS
-    time_ps = 1e-3 * frame_fs * (len(positions_ang) - 1)
-    analysis = find_events(positions_ang, cell.sites, frame_fs=frame_fs)
+    time_ps = 1e-3 * analysis.frame_fs * (len(positions_ang) - 1)
     chosen = choose_frames(analysis, max_frames=max_frames, seed=seed)
     if not len(chosen):
         message = f"no migration event in {time_ps:g} ps of {cell.system} at {temperature_kelvin:g} K"
         raise DataError(
             message, hint="sample longer (--time-ps), hotter (--temperature) or with another --seed"
         )
-    name = run_name(cell.system, seed)
     frames = tuple(
         _frame(
             cell,
@@ -172,6 +224,7 @@ def from_trajectory(
             run=name,
             order=order,
             index=int(index),
+            frame_fs=analysis.frame_fs,
             sampler=sampler,
             temperature_kelvin=temperature_kelvin,
         )
@@ -183,15 +236,10 @@ def from_trajectory(
         system=cell.system,
         sampler=sampler,
         settings={
-            "ensemble": "NVT Langevin (ASE), centre of mass free",
-            "temperature_kelvin": temperature_kelvin,
-            "time_ps": time_ps,
-            "timestep_fs": TIMESTEP_FS,
-            "frame_fs": frame_fs,
-            "friction_per_fs": FRICTION_PER_FS,
+            **how,
             "seed": seed,
-            "lattice_constant_ang": LATTICE_CONSTANT_SI_ANG,
-            "supercell": [REPEAT] * 3,
+            "lattice_constant_ang": cell.crystal.lattice_constant_ang,
+            "supercell": list(cell.repeat),
             "residence_fs": RESIDENCE_FS,
             "min_spacing_fs": MIN_SPACING_FS,
         },
@@ -236,6 +284,7 @@ def _frame(
     run: str,
     order: int,
     index: int,
+    frame_fs: float,
     sampler: str,
     temperature_kelvin: float,
 ) -> QueuedFrame:
@@ -258,6 +307,6 @@ def _frame(
         re_mask=mask.tolist(),
         r_ang=np.round(distances, 8).tolist(),
         sampler=sampler,
-        time_fs=index * SAMPLE_EVERY * TIMESTEP_FS,
+        time_fs=index * frame_fs,
         temperature_kelvin=temperature_kelvin,
     )

@@ -16,7 +16,7 @@ from zoo_espresso import calls, make_engine
 from mlpzoo.benchmark import RunSettings
 from mlpzoo.cli.reference import reference
 from mlpzoo.data.crystal import ReferenceValue, read_references, write_references
-from mlpzoo.data.labelling import PwEngine
+from mlpzoo.data.espresso_engine import PwEngine
 from mlpzoo.data.pw_calculator import PwCalculator
 from mlpzoo.errors import CalculationError, DataError, UsageError
 from mlpzoo.reference import compute, parse_options

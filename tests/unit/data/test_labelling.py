@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from mlpzoo.cli.data_label import label as label_command
 from mlpzoo.cli.data_make import build as build_command
-from mlpzoo.cli.data_make import label as label_command
 from mlpzoo.data.build import build_dataset
 from mlpzoo.data.dataset import load_dataset
 from mlpzoo.data.espresso import parse_output
-from mlpzoo.data.labelling import GAMMA, K222, SILICON_LEVELS, PwEngine, label_queue
+from mlpzoo.data.espresso_engine import GAMMA, K222, PwEngine
+from mlpzoo.data.labelling import label_queue, levels_of
 from mlpzoo.data.queue import Queue, QueuedFrame, Run
 from mlpzoo.errors import CalculationError, DataError, EnvError
 
@@ -119,7 +120,7 @@ def test_wrong_number_of_atoms_is_refused() -> None:
 def test_all_frames_get_both_labels_and_systems_take_turns(
     queue: Queue, engine: PwEngine, tmp_path: Path
 ) -> None:
-    done = list(label_queue(queue, engine))
+    done = list(label_queue(queue, levels_of([engine])))
     assert [d.frame_id for d in done[::2]] == [
         "si-interstitial-s1-f000000",
         "si-vacancy-s1-f000000",
@@ -134,16 +135,16 @@ def test_all_frames_get_both_labels_and_systems_take_turns(
 
 
 def test_interrupted_work_goes_on_where_it_was(queue: Queue, engine: PwEngine, tmp_path: Path) -> None:
-    worker = label_queue(queue, engine)
+    worker = label_queue(queue, levels_of([engine]))
     next(worker)
     worker.close()  # what Ctrl-C does: the lease is given back, the finished level is kept
-    assert len(list(label_queue(queue, engine))) == 5
-    assert list(label_queue(queue, engine)) == []
+    assert len(list(label_queue(queue, levels_of([engine])))) == 5
+    assert list(label_queue(queue, levels_of([engine]))) == []
     assert (tmp_path / "calls").read_text().count("gamma") == 3
 
 
 def test_two_processes_never_take_the_same_frame(queue: Queue, engine: PwEngine) -> None:
-    first, second = label_queue(queue, engine), label_queue(queue, engine)
+    first, second = label_queue(queue, levels_of([engine])), label_queue(queue, levels_of([engine]))
     seen = [next(first).frame_id, next(second).frame_id]
     assert seen[0] != seen[1]
     assert not queue.lease(seen[0])
@@ -160,14 +161,14 @@ def test_lease_of_a_dead_process_is_taken_over(queue: Queue, engine: PwEngine) -
     assert owner["pid"] == os.getpid()
     assert not queue.lease(frame_id)
     lease.write_text(json.dumps(owner | {"pid": 2**22 - 1}))  # above every Linux pid in use
-    assert len(list(label_queue(queue, engine))) == 6
+    assert len(list(label_queue(queue, levels_of([engine])))) == 6
 
 
 def test_not_converged_is_stored_as_failed_and_left_out(
     queue: Queue, engine: PwEngine, tmp_path: Path
 ) -> None:
     (tmp_path / "broken").touch()
-    worker = label_queue(queue, engine)
+    worker = label_queue(queue, levels_of([engine]))
     failed = next(worker)
     assert failed.label.status == "failed"
     assert "did not converge" in failed.label.message
@@ -182,7 +183,7 @@ def test_not_converged_is_stored_as_failed_and_left_out(
 def test_data_set_holds_both_levels_and_says_where_they_come_from(
     queue: Queue, engine: PwEngine, tmp_path: Path
 ) -> None:
-    worker = label_queue(queue, engine)
+    worker = label_queue(queue, levels_of([engine]))
     for _ in range(5):  # interstitial, first vacancy frame, and half of the second
         next(worker)
     build_dataset(queue, tmp_path / "set", system="si-vacancy")
@@ -206,7 +207,7 @@ def test_data_set_holds_both_levels_and_says_where_they_come_from(
 
 
 def test_labels_of_different_settings_do_not_mix(queue: Queue, engine: PwEngine, tmp_path: Path) -> None:
-    list(label_queue(queue, engine))
+    list(label_queue(queue, levels_of([engine])))
     path = queue.frame_dir("si-vacancy-s1-f000001") / "k222.json"
     label = json.loads(path.read_text())
     label["settings"]["ecutwfc_ry"] = 30.0
@@ -217,11 +218,11 @@ def test_labels_of_different_settings_do_not_mix(queue: Queue, engine: PwEngine,
 
 def test_missing_program_and_pseudopotential_say_what_to_install(queue: Queue, engine: PwEngine) -> None:
     with pytest.raises(EnvError, match="no-such-pw") as program:
-        next(label_queue(queue, PwEngine(command="no-such-pw")))
+        next(label_queue(queue, levels_of([PwEngine(command="no-such-pw")])))
     assert "apt-get install quantum-espresso" in program.value.hint
     (engine.pseudo_dir / "Si.pbe-rrkj.UPF").unlink()
     with pytest.raises(EnvError, match=r"Si\.pbe-rrkj\.UPF"):
-        next(label_queue(queue, engine))
+        next(label_queue(queue, levels_of([engine])))
 
 
 def test_a_run_is_not_sampled_twice_and_damage_is_named(queue: Queue) -> None:
@@ -239,12 +240,13 @@ def test_records_survive_the_way_through_json(queue: Queue) -> None:
     frame = queued(7)
     assert msgspec.json.decode(msgspec.json.encode(frame), type=QueuedFrame) == frame
     assert queue.frames()[0].atoms().pbc.all()
-    assert [level.level for level in SILICON_LEVELS] == [GAMMA.level, K222.level]
+    assert frame.levels == (GAMMA.level, K222.level)
 
 
 def test_commands_label_show_and_build(queue: Queue, engine: PwEngine, tmp_path: Path) -> None:
     runner = CliRunner()
-    arguments = [str(queue.directory), "--pw-command", engine.command, "--pseudo-dir", str(engine.pseudo_dir)]
+    options = (f"espresso.command={engine.command}", f"espresso.pseudo_dir={engine.pseudo_dir}")
+    arguments = [str(queue.directory), *(word for option in options for word in ("--set", option))]
     result = runner.invoke(label_command, arguments, catch_exceptions=False)
     assert "3 of 3 frames labelled, 0 failed, 0 in work" in result.output
     result = runner.invoke(label_command, [str(queue.directory), "--status"], catch_exceptions=False)
@@ -255,4 +257,4 @@ def test_commands_label_show_and_build(queue: Queue, engine: PwEngine, tmp_path:
         [str(queue.directory), "--out", str(out), "--name", "si-vacancy"],
         catch_exceptions=False,
     )
-    assert f"{out}: 2 frames (0 failed, 0 not labelled yet)" in result.output
+    assert f"{out}: 2 frames (frames.extxyz 2; 0 failed, 0 not labelled yet)" in result.output

@@ -19,7 +19,7 @@ from mlpzoo import BenchmarkSpec, Case, Outcome, Quantity, hookimpl, plugins
 from mlpzoo.benchmark import Job, RunSettings
 from mlpzoo.cli.reference import reference
 from mlpzoo.data.crystal import ReferenceValue, read_references, write_references
-from mlpzoo.data.labelling import PwEngine
+from mlpzoo.data.espresso_engine import PwEngine
 from mlpzoo.data.pw_calculator import PwCalculator, level_for
 from mlpzoo.errors import CalculationError, DataError, EnvError, UsageError
 from mlpzoo.physics.evaluate import evaluate_many

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from mlpzoo.cli.data_make import sample as sample_command
 from mlpzoo.data.queue import Queue
-from mlpzoo.data.sampling import choose_frames, defect_cell, from_trajectory, sample
+from mlpzoo.data.sampling import DefectCell, choose_frames, defect_cell, from_trajectory, sample
 from mlpzoo.errors import DataError, UsageError
-from mlpzoo.physics.events import EventAnalysis, MigrationEvent
+from mlpzoo.physics.events import EventAnalysis, MigrationEvent, find_events
 
 
 class Springs(Calculator):
@@ -82,9 +82,13 @@ def test_frames_of_a_trajectory_carry_mask_and_distances() -> None:
     atom = int(np.argmin(np.linalg.norm(steps, axis=1)))
     fraction = np.clip((np.arange(400) - 150 + 0.5) / 40, 0, 1)
     positions[:, atom] -= fraction[:, None] * steps[atom]
+    drifting = positions + 30.0 * np.array([1.0, 0.0, 0.0]) * np.arange(400)[:, None, None] / 400
     run = from_trajectory(
         cell,
-        positions + 30.0 * np.array([1.0, 0.0, 0.0]) * np.arange(400)[:, None, None] / 400,
+        drifting,
+        find_events(drifting, cell.sites, frame_fs=4.0),
+        name="si-vacancy-s5",
+        how={},
         sampler="hand-made",
         temperature_kelvin=1230.0,
         mean_temperature_kelvin=1229.0,
@@ -105,8 +109,9 @@ def test_a_run_without_event_is_an_error_that_says_what_to_try() -> None:
     seen: list[float] = []
     with pytest.raises(DataError, match=r"no migration event in 0\.1 ps") as error:
         sample(
-            "si-vacancy",
+            defect_cell("si-vacancy"),
             Springs(),
+            name="si-vacancy-s1",
             sampler="springs",
             temperature_kelvin=1230.0,
             time_ps=0.1,
@@ -120,26 +125,26 @@ def test_a_run_without_event_is_an_error_that_says_what_to_try() -> None:
 
 
 def test_command_stores_the_run(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    def hand_made(system: str, calculator: object, **settings: object) -> object:
+    def hand_made(cell: DefectCell, calculator: object, **settings: object) -> object:
         del calculator
         settings.pop("progress")
         settings.pop("time_ps")
-        cell = defect_cell(system)
         positions = np.repeat(cell.atoms.get_positions()[None], 200, axis=0)
         target = cell.sites.positions_ang[0]
         steps = positions[0] - target
         steps -= np.rint(steps @ np.linalg.inv(cell.sites.cell_ang)) @ cell.sites.cell_ang
         atom = int(np.argmin(np.linalg.norm(steps, axis=1)))
         positions[:, atom] -= np.clip((np.arange(200)[:, None] - 80) / 40, 0, 1) * steps[atom]
-        return from_trajectory(cell, positions, mean_temperature_kelvin=1230.0, **settings)  # type: ignore[arg-type]
+        found = find_events(positions, cell.sites, frame_fs=4.0)
+        return from_trajectory(cell, positions, found, mean_temperature_kelvin=1230.0, how={}, **settings)  # type: ignore[arg-type]
 
     monkeypatch.setattr("mlpzoo.api.load", lambda *_, **__: Springs())
     monkeypatch.setattr("mlpzoo.data.sampling.sample", hand_made)
-    arguments = ["--model", "toy", "--system", "si-vacancy", "--out", str(tmp_path / "queue")]
+    arguments = ["--model", "lj/ar", "--system", "si-vacancy", "--out", str(tmp_path / "queue")]
     result = CliRunner().invoke(sample_command, arguments, catch_exceptions=False)
     assert "1 events; " in result.output
     assert f"next: mlpzoo data label {tmp_path / 'queue'}" in result.output
     (frame,) = Queue(tmp_path / "queue").frames()
-    assert frame.sampler == "toy"
+    assert frame.sampler == "lj/ar"
     with pytest.raises(DataError, match="sampled before"):
         CliRunner().invoke(sample_command, arguments, catch_exceptions=False)

@@ -1,0 +1,193 @@
+"""Quantum ESPRESSO as a reference engine: where `pw.x` is, its levels of theory, one calculation."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mlpzoo.data.engines import DftLevel, DftOutput, known_options
+from mlpzoo.data.pw_level import PwLevel
+from mlpzoo.errors import CalculationError, DataError, EnvError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+INSTALL_HINT: Final = "Debian: apt-get install quantum-espresso quantum-espresso-data libopenblas0-pthread"
+TIMEOUT_S: Final = 6 * 3600.0
+_PR_SET_PDEATHSIG: Final = 1
+K_LENGTH_ANG: Final = 21.876
+"""k-points times cell length: the shifted 2x2x2 mesh of 64 silicon atoms, as dense elsewhere."""
+
+GAMMA: Final = PwLevel(level="gamma", title="QE PBE, Γ only", n_bands=138, keep_density=True)
+K222: Final = PwLevel(
+    level="k222", title="QE PBE, 2x2x2 shifted", kmesh=(2, 2, 2), n_bands=138, mixing_beta=0.7
+)
+ANY_CELL: Final = PwLevel(
+    level="kdens",
+    title="QE PBE, k-points as dense as 2x2x2 shifted of 64 atoms",
+    k_length_ang=K_LENGTH_ANG,
+    empty_bands=1.06,
+    conv_thr_ry_per_atom=1.6e-8,
+    mixing_beta=0.7,
+    stress=True,
+    pulay_ev_per_atom={"Si": -0.0457},  # benchmarks_data/si/training/pulay.py
+)
+"""The level of `K222` for cells of any size: the same cutoff, smearing, k-density and threshold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PwEngine:
+    """Where the program and its pseudopotentials are.
+
+    Attributes:
+        command: The program's name or path.
+        pseudo_dir: Folder of the pseudopotentials.
+        timeout_s: A calculation that takes longer has failed.
+        name: Of the engine.
+    """
+
+    command: str = "pw.x"
+    pseudo_dir: Path = Path("/usr/share/espresso/pseudo")
+    timeout_s: float = TIMEOUT_S
+    name: str = "espresso"
+
+    def levels(self) -> Sequence[PwLevel]:
+        """`kdens` for cells of any size; `k222` and its noise floor `gamma` for those of about 64 atoms."""
+        return (ANY_CELL, GAMMA, K222)
+
+    def configured(self, options: Mapping[str, str]) -> PwEngine:
+        """The same engine with another ``command`` or ``pseudo_dir``.
+
+        Raises:
+            UsageError: There is no such option.
+        """
+        known = known_options(self.name, options, ("command", "pseudo_dir"))
+        return replace(
+            self,
+            command=known.get("command", self.command),
+            pseudo_dir=Path(known.get("pseudo_dir", self.pseudo_dir)),
+        )
+
+    def check(self, levels: Sequence[DftLevel]) -> None:
+        """Refuse to start without the program or a pseudopotential.
+
+        Raises:
+            EnvError: one of them is missing.
+        """
+        if shutil.which(self.command) is None:
+            message = f"the DFT program '{self.command}' is not installed"
+            raise EnvError(message, hint=f"{INSTALL_HINT}; or name it: --set command=PATH")
+        files = {name for level in levels for name in _ours(level).pseudopotentials.values()}
+        for name in sorted(files):
+            if not (self.pseudo_dir / name).is_file():
+                message = f"the pseudopotential {name} is not in {self.pseudo_dir}"
+                raise EnvError(message, hint=f"{INSTALL_HINT}; or name its folder: --set pseudo_dir=DIR")
+
+    def run(self, atoms: Atoms, level: DftLevel, folder: Path) -> DftOutput:
+        """Run one calculation in `folder`; a density that an earlier one left there is the start.
+
+        Raises:
+            CalculationError: it did not finish or converge.
+            DataError: an element without a pseudopotential.
+        """
+        from mlpzoo.data.espresso import PREFIX, parse_output, write_input
+
+        known = _ours(level)
+        unknown = sorted(set(atoms.get_chemical_symbols()) - set(known.pseudopotentials))
+        if unknown:
+            message = f"no pseudopotential is set for {', '.join(unknown)}"
+            raise DataError(message, hint="add it to the level's pseudopotentials")
+        if known.empty_bands:
+            files = known.pseudopotentials
+            valence = {s: _valence(self.pseudo_dir / files[s]) for s in set(atoms.get_chemical_symbols())}
+        else:
+            valence = {}
+        written_out = known.for_cell(atoms, valence)
+        folder.mkdir(parents=True, exist_ok=True)
+        restart = (folder / f"{PREFIX}.save" / "charge-density.dat").is_file()
+        output = folder / f"{known.level}.out"
+        with (folder / f"{known.level}.in").open("w") as file:
+            write_input(file, atoms, written_out, pseudo_dir=self.pseudo_dir, restart=restart)
+        run_program([self.command, "-in", f"{known.level}.in"], folder, output, self.timeout_s)
+        found = parse_output(output, len(atoms))
+        stress = found.stress_ev_per_ang3
+        if stress is not None:
+            extra = known.pulay_stress_ev_per_ang3(atoms)
+            stress = [*(s + extra for s in stress[:3]), *stress[3:]]
+        return replace(found, stress_ev_per_ang3=stress)
+
+    def pseudopotentials(self, level: DftLevel) -> dict[str, dict[str, str]]:
+        """File and hash of the pseudopotential of each element."""
+        return hashes_of(_ours(level).pseudopotentials, self.pseudo_dir)
+
+
+def run_program(command: list[str], folder: Path, output: Path, timeout_s: float) -> None:
+    """Run a DFT program on one core, everything that it says into one file.
+
+    Raises:
+        CalculationError: It took too long. How else it ended is for the reader of its output to say.
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with output.open("w") as file:
+        try:
+            subprocess.run(  # noqa: S603
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                timeout=timeout_s,
+                check=False,
+                preexec_fn=_end_with_parent,
+            )
+        except subprocess.TimeoutExpired:
+            message = f"no result after {timeout_s:.0f} s"
+            raise CalculationError(message, hint="use a smaller cell or cutoff") from None
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this child when its parent ends, however that ends: its frame is then another's."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def hashes_of(files: Mapping[str, str], folder: Path) -> dict[str, dict[str, str]]:
+    """``file`` and ``sha256`` of the pseudopotential of each element."""
+    return {
+        symbol: {"file": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
+        for symbol, name in files.items()
+    }
+
+
+def _ours(level: DftLevel) -> PwLevel:
+    assert isinstance(level, PwLevel)  # noqa: S101  (one of ours)
+    return level
+
+
+@cache
+def _valence(path: Path) -> float:
+    """Valence electrons of a UPF file, of version 1 or 2.
+
+    Raises:
+        DataError: It says nothing of them.
+    """
+    text = path.read_text(errors="replace")
+    found = re.search(r'z_valence\s*=\s*"\s*([0-9.eEdD+-]+)', text) or re.search(
+        r"^\s*([0-9.]+)\s+Z valence", text, re.MULTILINE
+    )
+    if found is None:
+        raise DataError(f"{path.name} does not say how many valence electrons it has", hint="use a UPF file")
+    return float(found[1].replace("d", "e").replace("D", "e"))
