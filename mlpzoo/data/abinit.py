@@ -183,12 +183,14 @@ def parse_output(folder: Path, n_atoms: int) -> DftOutput:
 
     path = folder / "run.abo"
     text = path.read_text(errors="replace") if path.is_file() else ""
-    if "not enough SCF cycles to converge" in text or "Calculation completed" not in text:
+    if "not enough SCF cycles to converge" in text:
+        raise CalculationError("abinit did not converge in the cycles that it was given", hint="see its log")
+    if "Calculation completed" not in text:
         log = (folder / "log").read_text(errors="replace")
         said = re.search(r"--- !ERROR.*?message: \|\n(.*?)\n\.\.\.", log, re.DOTALL)
         lines = (said[1] if said else text or log).splitlines()[-12:]
         tail = " | ".join(line.strip() for line in lines if line.strip(" -\t"))
-        raise CalculationError(f"abinit did not converge or finish: {tail[-400:]}", hint="see input and log")
+        raise CalculationError(f"abinit did not finish: {tail[-400:]}", hint="see input and log")
     try:
         with path.open() as file:
             found = read_abinit_out(file)

@@ -195,7 +195,7 @@ class AseEngine:
             calculator = self.calculator(level, folder, self.options)
             energy = float(calculator.get_property("energy", atoms))
             forces = np.asarray(calculator.get_property("forces", atoms), dtype=float)
-            stress = calculator.get_property("stress", atoms, allow_calculation=False)
+            stress = calculator.results.get("stress")
         except Exception as error:
             raise CalculationError(f"{self.name}: {type(error).__name__}: {error}", hint="") from error
         numbers = [energy, *forces.ravel(), *(() if stress is None else np.ravel(stress))]
