@@ -36,8 +36,8 @@ def blocks(language, text=TEXT):
 @pytest.fixture
 def installed(tmp_path):
     """The documented plugin, as pip would lay it out (without its lock: the framework is importable here)."""
-    backend, benchmark, test = blocks("python")
-    (tmp_path / "mlpzoo_flat.py").write_text(backend + "\n\n" + benchmark)
+    backend, benchmark, test, engine = blocks("python")
+    (tmp_path / "mlpzoo_flat.py").write_text("\n\n".join((backend, benchmark, engine)))
     (tmp_path / "test_einstein.py").write_text(test)
     (tmp_path / "silver").mkdir()
     for name in ("crystal", "references"):
@@ -108,6 +108,14 @@ def test_documented_benchmark_keeps_its_promises_in_three_lines(installed, tmp_p
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
     assert "failed" not in done.stdout
+
+
+def test_documented_engine_is_listed_and_says_what_is_missing(installed):
+    done = mlpzoo(installed, "data", "engines", "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = (row for row in json.loads(done.stdout) if row["engine"] == "vasp")
+    assert (row["level"], row["plugin"]) == ("vasp_pbe", "flat 0.1")
+    assert row["state"] == "'vasp_std' is not installed (module load vasp, or --set vasp.command=PATH)"
 
 
 def test_every_hook_is_documented():

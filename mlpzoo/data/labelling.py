@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from mlpzoo.data.queue import Label
-from mlpzoo.errors import CalculationError, UsageError
+from mlpzoo.data.manifest import LEVEL_NAME
+from mlpzoo.data.queue import NO_LABELS, Label
+from mlpzoo.errors import CalculationError, PluginError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,14 +49,19 @@ def levels_of(engines: Sequence[ReferenceEngine]) -> dict[str, LevelOfEngine]:
     """All levels by name.
 
     Raises:
-        UsageError: Two engines have a level of one name.
+        PluginError: Two engines have a level of one name, or a name cannot be that of a column.
     """
     found: dict[str, LevelOfEngine] = {}
     for engine in engines:
         for level in engine.levels():
+            if not LEVEL_NAME.fullmatch(level.level) or level.level in NO_LABELS:
+                raise PluginError(
+                    f"the engine '{engine.name}' has a level '{level.level}': no name for a column",
+                    hint="use letters, digits and '_'",
+                )
             if level.level in found:
                 other = found[level.level].engine.name
-                raise UsageError(
+                raise PluginError(
                     f"the engines '{other}' and '{engine.name}' both have a level '{level.level}'",
                     hint="remove one of the plugins",
                 )

@@ -23,7 +23,7 @@ TRAINING: Final = "training"
 
 _HINT = "the format is described in benchmarks_data/README.md; check with 'mlpzoo data verify DIR'"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-_LEVEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
+LEVEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -170,7 +170,7 @@ def _problems(manifest: DatasetManifest) -> Iterator[str]:
         yield "elements is empty"
     levels = [manifest.reference.level, *(floor.level for floor in manifest.noise_floor)]
     for level in levels:
-        if not _LEVEL.fullmatch(level):
+        if not LEVEL_NAME.fullmatch(level):
             yield f"level = {level!r} is not a name (letters, digits, '_')"
     paths = [entry.path for entry in manifest.files]
     for name in sorted({*_repeated(levels), *_repeated(paths)}):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_NO_LABELS = frozenset({"frame", "lease"})
+NO_LABELS = frozenset({"frame", "lease"})
 LEASE_SECONDS = 6 * 3600.0  # a lease of another host is stale after this time
 
 
@@ -194,14 +194,14 @@ class Queue:
     def levels(self) -> tuple[str, ...]:
         """Names of all levels that any frame has a label of, sorted."""
         names = {path.stem for path in (self.directory / "frames").glob("*/*.json")}
-        return tuple(sorted(names - _NO_LABELS))
+        return tuple(sorted(names - NO_LABELS))
 
     def forget_failed(self) -> int:
         """Delete the labels that failed, so that they are computed again; how many there were."""
         count = 0
         for frame in self.frames():
             for path in self.frame_dir(frame.frame_id).glob("*.json"):
-                if path.stem not in _NO_LABELS and _read(path, Label).status == "failed":
+                if path.stem not in NO_LABELS and _read(path, Label).status == "failed":
                     path.unlink()
                     count += 1
         return count

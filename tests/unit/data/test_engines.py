@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -21,11 +22,11 @@ from mlpzoo.data.engines import AseEngine, AseLevel, ReferenceEngine
 from mlpzoo.data.espresso_engine import ANY_CELL, K222, PwEngine
 from mlpzoo.data.labelling import label_queue, levels_of
 from mlpzoo.data.queue import Queue, QueuedFrame
-from mlpzoo.errors import CalculationError, DataError, EnvError, UsageError
+from mlpzoo.errors import CalculationError, DataError, EnvError, PluginError, UsageError
 from mlpzoo.registry import Registry, default_registry
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "abinit" / "si2.abo"
-LEVEL = AseLevel(level="emt-level", title="EMT", level_of_theory="empirical", given={"asap": False})
+LEVEL = AseLevel(level="emt_level", title="EMT", level_of_theory="empirical", given={"asap": False})
 
 
 def plugin_of(*engines: object) -> ModuleType:
@@ -62,7 +63,7 @@ def copper(frame_id: str = "cu-0") -> QueuedFrame:
         sampler="none",
         time_fs=0.0,
         temperature_kelvin=0.0,
-        levels=("emt-level",),
+        levels=("emt_level",),
     )
 
 
@@ -116,7 +117,7 @@ def test_what_an_engine_cannot_do_is_a_failed_label(
 def test_unknown_engines_levels_and_options_are_told(tmp_path: Path) -> None:
     queue = Queue(tmp_path)
     queue.add_frame(copper())
-    with pytest.raises(UsageError, match="no engine has a level 'emt-level'") as error:
+    with pytest.raises(UsageError, match="no engine has a level 'emt_level'") as error:
         list(label_queue(queue, levels_of([PwEngine()])))
     assert "k222" in error.value.hint
     with pytest.raises(UsageError, match="no option 'comand'") as error:
@@ -125,8 +126,10 @@ def test_unknown_engines_levels_and_options_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown reference engine 'espreso'") as error:
         default_registry().engine("espreso")
     assert "espresso" in error.value.hint
-    with pytest.raises(UsageError, match="both have a level"):
+    with pytest.raises(PluginError, match="both have a level"):
         levels_of([emt(), emt()])
+    with pytest.raises(PluginError, match="no name for a column"):
+        levels_of([replace(emt(), offered=(replace(LEVEL, level="emt level"),))])
 
 
 def test_an_engine_that_is_none_is_refused() -> None:
