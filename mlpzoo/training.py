@@ -158,6 +158,17 @@ class Trained:
     notes: str = ""
 
 
+def epochs_of(job: TrainingJob) -> int:
+    """Passes over the training set, from the settings ``steps``, ``batch_size`` and ``max_epochs``.
+
+    A number of steps costs the same for a large set and a small one of structures of one size; a number of
+    epochs does not.  ``max_epochs`` is for sets so small that they would be learnt by heart.
+    """
+    n_batches = -(-len(job.train) // int(job.settings["batch_size"]))
+    wanted = round(int(job.settings["steps"]) / n_batches)
+    return max(1, min(wanted, int(job.settings["max_epochs"])))
+
+
 @runtime_checkable
 class Trainable(Protocol):
     """The part of a backend that trains; optional."""

@@ -7,12 +7,11 @@ from typing import Final
 from mlpzoo.training import Preset, Setting
 
 SMALL: Final = Preset(
-    title="the size of mace/si-small: about 2 s of one core for each frame of 60 atoms",
+    title="the size of mace/si-small: a quarter of an hour of one core for frames of 60 atoms, however many",
     settings={
-        "epochs": Setting(value=29, meaning="passes over the training set"),
-        "energy_epochs": Setting(
-            value=10, meaning="of these, the last ones, with weights on energies and stresses"
-        ),
+        "steps": Setting(value=6000, meaning="of the optimiser, together; whole epochs of them"),
+        "max_epochs": Setting(value=400, meaning="most passes over the training set, if it is small"),
+        "last_share": Setting(value=0.33, meaning="of the epochs, with weights on energies and stresses"),
         "batch_size": Setting(value=2, meaning="structures a step"),
         "cutoff_ang": Setting(value=4.5, meaning="of one layer, Å; the model sees as many layers as far"),
         "layers": Setting(value=2, meaning="message-passing layers"),
@@ -22,8 +21,8 @@ SMALL: Final = Preset(
         "radial_functions": Setting(value=8, meaning="Bessel functions of the distance"),
         "radial_width": Setting(value=16, meaning="neurons in each of three layers of the radial network"),
         "learning_rate": Setting(value=0.02, meaning="of Adam in the first epoch"),
-        "decay": Setting(value=0.92, meaning="factor of the learning rate from one epoch to the next"),
-        "energy_learning_rate": Setting(value=0.001, meaning="in the last epochs, constant"),
+        "decay": Setting(value=0.2, meaning="factor of the learning rate over the first epochs together"),
+        "last_learning_rate": Setting(value=0.001, meaning="in the last epochs, constant"),
         "energy_weight": Setting(value=100.0, meaning="in the loss, first epochs"),
         "forces_weight": Setting(value=100.0, meaning="in the loss, all epochs"),
         "stress_weight": Setting(value=5000.0, meaning="in the loss, first epochs"),
@@ -38,8 +37,7 @@ SMALL: Final = Preset(
 PRESETS: Final = {
     "smoke": SMALL.but(
         "a tiny model, 0.1 s a frame: to try whether it works",
-        epochs=20,
-        energy_epochs=5,
+        steps=150,
         ema_decay=0.9,
         hidden_irreps="4x0e",
         max_ell=2,

@@ -23,7 +23,7 @@ from mace.tools.train import evaluate, take_step
 from mace.tools.utils import AtomicNumberTable
 from torch_ema import ExponentialMovingAverage
 
-from mlpzoo.training import Trained
+from mlpzoo.training import Trained, epochs_of
 from mlpzoo_mace.saving import save_without_paths
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def train(job: TrainingJob) -> Trained:
         notes=(
             f"{settings['layers']} message-passing layers: an atom feels others up to {reach:g} Å away. "
             f"Energies count from the mean of the training set ({zero} eV/atom, included), not from free "
-            f"atoms. Epoch {state.best_epoch + 1} of {settings['epochs']}, chosen by the validation loss."
+            f"atoms. Epoch {state.best_epoch + 1} of {state.epochs}, chosen by the validation loss."
         ),
     )
 
@@ -87,8 +87,8 @@ class _State:
         self.model = model.to(job.device)
         self.optimizer = _optimizer(model, job)
         self.average = ExponentialMovingAverage(model.parameters(), decay=float(job.settings["ema_decay"]))
-        self.epochs = int(job.settings["epochs"])
-        self.last_stage = self.epochs - int(job.settings["energy_epochs"])
+        self.epochs = epochs_of(job)
+        self.last_stage = max(1, round(self.epochs * (1 - float(job.settings["last_share"]))))
         self.done = 0
         self.best_epoch = -1
         self.best_loss = np.inf
@@ -111,12 +111,11 @@ class _State:
         self.model.load_state_dict(self.best)
 
     def _epoch(self, epoch: int, training_set: Sequence[Any]) -> None:
-        settings, late = self.job.settings, epoch >= self.last_stage
-        rate = (
-            settings["energy_learning_rate"]
-            if late
-            else settings["learning_rate"] * settings["decay"] ** epoch
-        )
+        settings = self.job.settings
+        if epoch >= self.last_stage:
+            rate = settings["last_learning_rate"]
+        else:
+            rate = settings["learning_rate"] * settings["decay"] ** (epoch / self.last_stage)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         order = torch.Generator().manual_seed(self.job.seed * 1_000_003 + epoch)
