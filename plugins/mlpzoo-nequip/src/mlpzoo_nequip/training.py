@@ -73,6 +73,23 @@ def energies_of_elements(job: TrainingJob) -> dict[str, float]:
     return dict(zip(job.elements, solution.tolist(), strict=True))
 
 
+class _OrderedData(ASEDataModule):  # type: ignore[misc]  # nequip is not typed
+    """NequIP's data, in an order that follows from seed and epoch alone.
+
+    NequIP saves the state of its random numbers, but restores it too late.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to restore."""
+
+    def begin(self, epoch: int) -> None:
+        """Shuffle for an epoch that is about to begin."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        self.train_generator_state = generator.get_state()
+        if hasattr(self, "train_generator"):
+            self.train_generator.set_state(self.train_generator_state)
+
+
 class _Report(Callback):  # type: ignore[misc]  # lightning is not seen by the type checker
     """Tells how far the training is, once the state of an epoch has been saved.
 
@@ -88,6 +105,7 @@ class _Report(Callback):  # type: ignore[misc]  # lightning is not seen by the t
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         """After the checkpoint, which is written at the end of the validation."""
         del module
+        trainer.datamodule.begin(trainer.current_epoch + 1)
         error = trainer.callback_metrics.get("val0_epoch/forces_rmse")
         text = WHAT if error is None else f"{WHAT}, validation F RMSE {float(error):.3f} eV/Å"
         self.job.progress(trainer.current_epoch + 1, self.epochs, text)
@@ -102,8 +120,8 @@ def _epochs_in(checkpoint: Path) -> int:
 
 def _fit(job: TrainingJob, epochs: int, zeros: dict[str, float], last: Path) -> None:
     data = _data(job)
-    module_data: Any = instantiate(data, _recursive_=False)
-    assert isinstance(module_data, ASEDataModule)  # noqa: S101
+    module_data = _OrderedData(**{key: value for key, value in data.items() if key != "_target_"})
+    module_data.begin(_epochs_in(last))
     on_gpu = job.device.startswith("cuda")
     trainer = lightning.Trainer(
         accelerator="gpu" if on_gpu else "cpu",
