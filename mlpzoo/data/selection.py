@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mlpzoo.data.fingerprint import fingerprint
 from mlpzoo.data.manifest import MANIFEST_NAME
 from mlpzoo.errors import DataError, UsageError, did_you_mean
 
@@ -29,11 +30,13 @@ class Part:
         file: Path of the file in the set, without ``.extxyz``.
         dataset: The set.
         indices: Which of the set's frames, in order.
+        prints: Their fingerprints, as far as they are known; shared by all parts of a set.
     """
 
     file: str
     dataset: Dataset
     indices: tuple[int, ...]
+    prints: dict[int, str] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -50,6 +53,12 @@ class Part:
         """Of the file."""
         entry = next(e for e in self.dataset.spec.files if _stem(e.path) == self.file)
         return entry.sha256
+
+    def fingerprint(self, index: int) -> str:
+        """Of one of the set's frames; computed once."""
+        if index not in self.prints:
+            self.prints[index] = fingerprint(self.dataset.frames[index])
+        return self.prints[index]
 
     def where(self, index: int) -> str:
         """File and frame, for messages; ``index`` is one of the set's frames."""
@@ -89,6 +98,7 @@ def read(texts: Sequence[str], known: Mapping[str, DatasetSpec], option: str) ->
     found: dict[str, list[Part]] = {}
     seen: set[tuple[str, str]] = set()
     loaded: dict[str, Dataset] = {}
+    prints: dict[str, dict[int, str]] = {}
     for text in texts:
         name, files = _split(text)
         if name not in loaded:
@@ -97,7 +107,7 @@ def read(texts: Sequence[str], known: Mapping[str, DatasetSpec], option: str) ->
         if data.energies is None:
             raise DataError(f"'{name}' has no energies", hint="models are trained on energies and forces")
         stems = {_stem(path): frames for path, frames in data.files.items()}
-        parts = []
+        parts, known_prints = [], prints.setdefault(data.sha256, {})
         for file in files or stems:
             if file not in stems:
                 raise DataError(
@@ -107,7 +117,7 @@ def read(texts: Sequence[str], known: Mapping[str, DatasetSpec], option: str) ->
             if (data.sha256, file) in seen:
                 raise UsageError(f"{option}: '{name}:{file}' is given twice", hint="name each file once")
             seen.add((data.sha256, file))
-            parts.append(Part(file=file, dataset=data, indices=tuple(stems[file])))
+            parts.append(Part(file=file, dataset=data, indices=tuple(stems[file]), prints=known_prints))
         found[text] = parts
     return found
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mlpzoo.data.fingerprint import fingerprint
 from mlpzoo.data.selection import SUFFIX, TEST, VALIDATION, Part, names_files, read
 from mlpzoo.errors import DataError, UsageError
 
@@ -32,7 +31,7 @@ class TrainingData:
         validation: Parts to choose an epoch with.
         tests: Name to parts, for errors only.
         held_out: How the validation frames were chosen, if no file says so; else empty.
-        remarks: What a reader of the card must know: stresses left out, tests at another level.
+        remarks: What a reader of the card must know: stresses left out, tests at another level or trained on.
         with_stress: Whether stresses are learnt: every training frame has one.
     """
 
@@ -110,7 +109,8 @@ def training_data(
 
     Raises:
         UsageError: Nothing to train on is named, or a file that is never trained on.
-        DataError: Sets of different levels of theory; a frame in two places; anything wrong in a set.
+        DataError: Sets of different levels of theory; a frame to learn from and to validate with; anything
+            wrong in a set.
     """
     if not data:
         raise UsageError("no data set named", hint="--data NAME; see 'mlpzoo data list'")
@@ -120,7 +120,7 @@ def training_data(
     held_out = ""
     if not validation:
         train, validation, held_out = hold_out(train, seed=seed)
-    require_no_copies(train, {"validation": validation, **named})
+    require_no_copies(train, validation)
     with_stress = all(part.dataset.stresses is not None for part in train)
     return TrainingData(
         train=tuple(train),
@@ -176,7 +176,7 @@ def hold_out(train: Sequence[Part], *, seed: int) -> tuple[list[Part], list[Part
     import numpy as np
 
     where = [(p, index) for p, part in enumerate(train) for index in part.indices]
-    prints = [fingerprint(train[p].dataset.frames[index]) for p, index in where]
+    prints = [train[p].fingerprint(index) for p, index in where]
     n = len(where)
     every = min(EVERY, n)
     first = int(np.random.default_rng(seed).integers((n - 1) % every + 1))
@@ -227,28 +227,30 @@ def _shown(value: Any) -> str:
     return "not given" if value in ("", None) else f"'{value}'" if isinstance(value, str) else str(value)
 
 
-def require_no_copies(train: Sequence[Part], others: Mapping[str, Sequence[Part]]) -> None:
-    """No structure is learnt and asked for.
+def copies(train: Sequence[Part], others: Sequence[Part]) -> Iterator[tuple[str, str]]:
+    """Frames that are also trained on: where they are, and where their copy is."""
+    seen = {part.fingerprint(index): part.where(index) for part in reversed(train) for index in part.indices}
+    for part in others:
+        for index in part.indices:
+            copy = seen.get(part.fingerprint(index))
+            if copy is not None:
+                yield part.where(index), copy
+
+
+def require_no_copies(train: Sequence[Part], validation: Sequence[Part]) -> None:
+    """No structure chooses the epoch that was learnt by heart.
 
     Raises:
         DataError: Naming both files and frames.
     """
-    seen: dict[str, str] = {}
-    for part in train:
-        for index in part.indices:
-            seen[fingerprint(part.dataset.frames[index])] = part.where(index)
-    for name, parts in others.items():
-        for part in parts:
-            for index in part.indices:
-                copy = seen.get(fingerprint(part.dataset.frames[index]))
-                if copy is not None:
-                    raise DataError(
-                        f"{part.where(index)} ({name}) is also trained on: {copy}",
-                        hint="the same structure up to order, translation and rotation; remove one of them",
-                    )
+    for where, copy in copies(train, validation):
+        raise DataError(
+            f"{where} is to validate with, and is also trained on: {copy}",
+            hint="the same structure up to order, translation, rotation and reflection; remove one of them",
+        )
 
 
-def _remarks(train: Sequence[Part], tests: Mapping[str, Sequence[Part]]) -> Iterable[str]:
+def _remarks(train: Sequence[Part], tests: Mapping[str, Sequence[Part]]) -> Iterator[str]:
     with_stress = {part.source: part.dataset.stresses is not None for part in train}
     if len(set(with_stress.values())) > 1:
         lacking = ", ".join(name for name, has in with_stress.items() if not has)
@@ -257,3 +259,8 @@ def _remarks(train: Sequence[Part], tests: Mapping[str, Sequence[Part]]) -> Iter
         difference = _difference(train[0], parts[0])
         if difference:
             yield f"test {name} is of another level of theory than the training set: {difference}"
+        same = list(copies(train, parts))
+        if same:  # in published sets, too: shears of opposite sign in mlearn-si
+            n = sum(len(part.indices) for part in parts)
+            (where, copy), rest = same[0], f" and {len(same) - 1} more" * (len(same) > 1)
+            yield f"{len(same)} of {n} frames of {name} are also trained on: {where} is {copy}{rest}"
