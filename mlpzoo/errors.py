@@ -6,6 +6,9 @@ both without a traceback and exits with 2; ``--debug`` shows the traceback.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class ZooError(Exception):
     """Root of the hierarchy.
@@ -81,3 +84,9 @@ class WorkerError(ZooError):
 
 class BadNumberError(CalculationError):
     """NaN or infinity where a number is needed."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The beginning of a hint, ``did you mean 'x'? ``, if something near is known; else empty."""
+    near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)
+    return f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""

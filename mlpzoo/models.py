@@ -83,10 +83,11 @@ class ModelSpec:
 
     Attributes:
         name: The name as the user typed it, resolved: ``mace/si-small`` or ``mace:/abs/path``.
-        card: The card, or None for the user's own weights.
+        card: The card; of the user's own weights the one that lies beside them, or None.
         path: The weights file (verified, if a card names a checksum); None for analytic potentials.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...
         dtype: ``float64`` or ``float32``.
+        note: What the user should know: a card beside the weights that is not theirs.
     """
 
     name: str
@@ -94,6 +95,7 @@ class ModelSpec:
     path: str | None = None
     device: str = "cpu"
     dtype: DType = "float64"
+    note: str = ""
 
     @property
     def family(self) -> str:
@@ -108,6 +110,8 @@ class Backend(Protocol):
     Plain class attributes satisfy the properties.  A backend may also define
     ``describe(spec) -> ModelCard``: the card of the user's own weights (``spec.card is None``), with at
     least the elements and properties read from the file; called where the framework is importable.
+
+    A backend that can be trained defines ``presets`` and ``train`` as well: `mlpzoo.training.Trainable`.
     """
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import importlib.util
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlpzoo import plugins as _plugins
 from mlpzoo.benchmark import BenchmarkSpec, Case
-from mlpzoo.errors import ModelError, PluginError, UsageError
+from mlpzoo.card_file import card_beside
+from mlpzoo.errors import ModelError, PluginError, UsageError, did_you_mean
 from mlpzoo.hashing import file_sha256
 from mlpzoo.models import Backend, DType, ModelCard, ModelName, ModelSpec
 from mlpzoo.validation import (
@@ -139,6 +139,8 @@ class Registry:
     def resolve(self, name: str, *, device: str = "cpu", dtype: DType = "float64") -> ModelSpec:
         """The spec of a model name; its weights, if packaged, are checked against the card's sha256.
 
+        Weights of the user's own have a card if one lies beside them that is of this very file.
+
         Raises:
             UsageError: Unknown family or card, or a malformed name.
             ModelError: The weights file is missing or altered.
@@ -149,7 +151,15 @@ class Registry:
             path = Path(parsed.path).expanduser().resolve()
             if not path.exists():
                 raise ModelError(f"{path}: no such file", hint=f"give {parsed.family}:PATH an existing path")
-            return ModelSpec(name=f"{parsed.family}:{path}", path=str(path), device=device, dtype=dtype)
+            own_card, note = card_beside(path, parsed.family)
+            return ModelSpec(
+                name=f"{parsed.family}:{path}",
+                card=own_card,
+                path=str(path),
+                device=device,
+                dtype=dtype,
+                note=note,
+            )
         _ = self.cards
         if parsed.family in self._unreadable:
             raise PluginError(self._unreadable[parsed.family], hint="see 'mlpzoo plugins'")
@@ -158,7 +168,7 @@ class Registry:
         if full not in self.cards:
             raise UsageError(
                 f"family '{parsed.family}' has no model '{parsed.card}'",
-                hint=f"{_did_you_mean(full, [c.name for c in own])}see 'mlpzoo models'",
+                hint=f"{did_you_mean(full, [c.name for c in own])}see 'mlpzoo models'",
             )
         card = self.cards[full].item
         path_text = str(_weights(card, entry.plugin.directory)) if card.checkpoint else None
@@ -288,14 +298,9 @@ class Registry:
                 f"plugin '{broken[0].name}' is installed but broken: {broken[0].problems[0]}",
                 hint="see 'mlpzoo plugins'",
             )
-        near = _did_you_mean(name, table)
+        near = did_you_mean(name, table)
         install = f", or 'pip install mlpzoo-{name}' if it exists" if kind == "backend" else ""
         raise UsageError(f"unknown {noun} '{name}'", hint=f"{near}see '{listing}'{install}")
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)
-    return f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
 
 
 @cache

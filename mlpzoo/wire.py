@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from mlpzoo.benchmark import Array, Case, RunSettings
+from mlpzoo.labelled import LabelledSet
 from mlpzoo.models import ModelCard, ModelSpec
 from mlpzoo.results import Status
 
@@ -81,6 +82,28 @@ class RunChecks(msgspec.Struct, tag="checks"):
     names: list[str]
 
 
+class Train(msgspec.Struct, tag="train", kw_only=True):
+    """Train a model, and evaluate it as any other model.
+
+    Attributes:
+        name: Of the model, for messages.
+        directory: Private to this training; ``train.log`` in it gets what the framework prints.
+        tests: Name to structures, for errors only.
+    """
+
+    plugin_module: str
+    family: str
+    name: str
+    directory: str
+    train: LabelledSet
+    validation: LabelledSet
+    tests: dict[str, LabelledSet]
+    settings: dict[str, bool | int | float | str]
+    seed: int
+    device: str
+    threads: int
+
+
 # -- worker to parent ----------------------------------------------------------------------------------
 
 
@@ -126,6 +149,31 @@ class Report(msgspec.Struct, tag="report", kw_only=True):
     threads: int = 0
 
 
+class TrainingDone(msgspec.Struct, tag="trained", kw_only=True):
+    """A trained model, and what is known of it.
+
+    Attributes:
+        path: Its file, in the directory of the training.
+        errors: ``training``, ``validation`` or name of a test set to errors by name.
+        training_time_s: Wall time of all its pieces together, if it was interrupted.
+    """
+
+    path: str
+    elements: tuple[str, ...]
+    properties: tuple[str, ...]
+    cutoff_ang: float
+    n_parameters: int
+    title: str
+    citation: str
+    notes: str
+    errors: dict[str, dict[str, float]]
+    training_time_s: float
+    frameworks: dict[str, str]
+    python: str
+    device_name: str
+    threads: int
+
+
 class Checked(msgspec.Struct, tag="checked"):
     """One promise of the conformance kit."""
 
@@ -149,8 +197,8 @@ class Failure(msgspec.Struct, tag="failure"):
     remote_traceback: str
 
 
-Request = Open | Calculate | RunTask | RunChecks
-Reply = Opened | Calculated | Progress | Report | Checked | ChecksDone | Failure
+Request = Open | Calculate | RunTask | RunChecks | Train
+Reply = Opened | Calculated | Progress | Report | TrainingDone | Checked | ChecksDone | Failure
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import platform
 import select
 import signal
 import socket
@@ -26,6 +25,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from mlpzoo import wire
 from mlpzoo.benchmark import Job
 from mlpzoo.errors import UnsupportedElementError, ZooError
+from mlpzoo.machine import device_name, n_threads
 from mlpzoo.results import pack, unpack
 from mlpzoo.versions import framework_versions, python_version
 
@@ -75,6 +75,11 @@ class Session:
                 self.channel.send(run_task(request, self._progress()))
             elif isinstance(request, wire.RunChecks):
                 self._check(request)
+            elif isinstance(request, wire.Train):
+                from mlpzoo.training_run import run_training
+
+                backend = registry(request.plugin_module).backend(request.family).item
+                self.channel.send(run_training(request, backend, self._progress()))
             else:
                 known = registry(request.plugin_module)
                 self.current = calculator(known, request.family, request.model)
@@ -216,8 +221,8 @@ def run_task(task: wire.RunTask, progress: Any, known: Registry | None = None) -
     report.wall_time_s = time.perf_counter() - start
     report.frameworks = framework_versions(requires)
     report.python = python_version()
-    report.device_name = _device_name(task.model.device if task.model else "cpu")
-    report.threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    report.device_name = device_name(task.model.device if task.model else "cpu")
+    report.threads = n_threads()
     return report
 
 
@@ -272,18 +277,6 @@ def _fault(
     if bad:
         return f"non-finite values: {', '.join(bad)}"
     return "" if values or absent else "the benchmark returned no values"
-
-
-def _device_name(device: str) -> str:
-    """Model name of the processor or accelerator."""
-    torch = sys.modules.get("torch")
-    if device != "cpu" and torch is not None:
-        return str(torch.cuda.get_device_name(device))
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _end_with(lifeline: int) -> None:

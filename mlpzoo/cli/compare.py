@@ -171,6 +171,8 @@ def compare(**options: Any) -> None:  # fmt: skip
     registry, store = default_registry(), Store()
     options.update(lists)
     work = plan(Request(settings=settings, **options), registry, store)
+    for note in dict.fromkeys(t.model.note for t in work.tasks if t.model and t.model.note):
+        click.echo(f"note: {note}", err=True)
     if dry_run:
         _print_plan(work)
         return

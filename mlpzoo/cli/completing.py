@@ -46,3 +46,28 @@ levels = names(
     lambda r: levels_of(ref for cs in r.systems.values() for _, case in cs for ref in case.references),
     commas=False,
 )
+
+
+def _trainable(registry: Registry) -> Iterable[str]:
+    from mlpzoo.training import Trainable
+
+    return [f for f in registry.families if isinstance(registry.backend(f).item, Trainable)]
+
+
+trainable = names(_trainable, commas=False)
+datasets = names(
+    lambda r: [n for n, entry in r.datasets.items() if entry.item.n_frames and entry.item.directory],
+    commas=False,
+)
+
+
+def presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Presets of the family that was typed."""
+    family = str(ctx.params.get("family") or "")
+
+    def of(registry: Registry) -> Iterable[str]:
+        from mlpzoo.training import trainable
+
+        return trainable(registry.backend(family).item).presets()
+
+    return names(of, commas=False)(ctx, param, incomplete)

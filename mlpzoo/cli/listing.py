@@ -62,7 +62,11 @@ def models(names: tuple[str, ...], elements: str, *, as_json: bool) -> None:
     if names:
         from dataclasses import asdict
 
-        found = [asdict(registry.cards[n].item) for n in registry.models(names) if n in registry.cards]
+        specs = [registry.resolve(name) for name in registry.models(names)]
+        found = [asdict(spec.card) for spec in specs if spec.card is not None]
+        for spec in specs:
+            if spec.card is None:
+                click.echo(f"{spec.name} has no card beside it. {spec.note}".rstrip(), err=True)
         if as_json:
             click.echo(json.dumps(found, indent=2, ensure_ascii=False))
             return

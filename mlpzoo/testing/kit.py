@@ -14,6 +14,7 @@ from mlpzoo.testing import (
     checks_scale,
     checks_state,
     checks_symmetry,
+    checks_training,
 )
 from mlpzoo.testing.report import BrokenPromiseError, Check, CheckResult, NotApplicableError
 from mlpzoo.testing.structures import isolated, molecule, perturbed
@@ -32,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     *checks_state.CHECKS,
     *checks_many.CHECKS,
     *checks_scale.CHECKS,
+    *checks_training.CHECKS,
 )
 """Every promise, in the order in which it is tested."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mlpzoo.calculator import ZooCalculator
     from mlpzoo.models import Backend, DType, ModelCard, ModelSpec
+    from mlpzoo.testing.lessons import Lessons
 
     FloatArray = NDArray[np.float64]
 
@@ -76,6 +77,13 @@ class Subject:
     def card(self) -> ModelCard:
         """The card, or what the backend reads from the user's own weights."""
         return self.spec.card if self.spec.card is not None else self.shared.card
+
+    @cached_property
+    def lessons(self) -> Lessons:
+        """Trainings that several checks look at, each done once."""
+        from mlpzoo.testing.lessons import Lessons
+
+        return Lessons(self)
 
     @property
     def dtype(self) -> DType:

@@ -14,14 +14,16 @@ from unittest.mock import patch
 from mlpzoo.errors import ModelError
 from mlpzoo.models import ModelCard
 from mlpzoo.plugin_files import cards_beside, lock_beside
+from mlpzoo_mace.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ase.calculators.calculator import Calculator
     from mace.modules.models import MACE
 
     from mlpzoo.models import ModelSpec
+    from mlpzoo.training import Preset, Trained, TrainingJob
 
 UNSAFE_LOAD: Final = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
@@ -57,6 +59,19 @@ class MaceBackend:
                     hint="save one head of it on its own",
                 ) from error
         return calculator
+
+    def presets(self) -> Mapping[str, Preset]:
+        """``smoke`` and ``small``."""
+        return PRESETS
+
+    def train(self, job: TrainingJob) -> Trained:
+        """Train a model; see `mlpzoo_mace.training`."""
+        with _process_kept_as_it_was():
+            import mace  # noqa: F401  (before e3nn: it allows e3nn to load its tables)
+
+            from mlpzoo_mace.training import train
+
+            return train(job)
 
     def describe(self, spec: ModelSpec) -> ModelCard:
         """The card of the user's own weights, as far as the file tells it: elements and cutoff.

@@ -8,13 +8,15 @@ from mlpzoo.errors import ModelError
 from mlpzoo.models import ModelCard
 from mlpzoo.plugin_files import cards_beside, lock_beside
 from mlpzoo_nequip import weights
+from mlpzoo_nequip.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ase.calculators.calculator import Calculator
 
     from mlpzoo.models import ModelSpec
+    from mlpzoo.training import Preset, Trained, TrainingJob
 
 PROPERTIES: Final = ("energy", "forces", "stress")
 
@@ -53,6 +55,17 @@ class NequIPBackend:
             transforms = basic_transforms(loaded.metadata, loaded.cutoff_ang, list(species), species)
             calculator: Calculator = make(loaded.model, spec.device, transforms=transforms)
         return calculator
+
+    def presets(self) -> Mapping[str, Preset]:
+        """``smoke`` and ``small``."""
+        return PRESETS
+
+    def train(self, job: TrainingJob) -> Trained:
+        """Train a model; see `mlpzoo_nequip.training`."""
+        with weights.process_kept_as_it_was():
+            from mlpzoo_nequip.training import train
+
+            return train(job)
 
     def describe(self, spec: ModelSpec) -> ModelCard:
         """The card of the user's own weights, as far as the file tells it: elements and cutoff.
