@@ -228,7 +228,7 @@ class Registry:
         if system not in found:
             raise UsageError(
                 f"there is no crystal '{system}'",
-                hint=f"{_did_you_mean(system, found)}there are {', '.join(sorted(found))}",
+                hint=f"{did_you_mean(system, found)}there are {', '.join(sorted(found))}",
             )
         return read_crystal(found[system] / CRYSTAL_NAME)
 

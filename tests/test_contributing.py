@@ -37,7 +37,7 @@ def blocks(language, text=TEXT):
 def installed(tmp_path):
     """The documented plugin, as pip would lay it out (without its lock: the framework is importable here)."""
     backend, benchmark, test, engine = blocks("python")
-    (tmp_path / "mlpzoo_flat.py").write_text("\n\n".join((backend, benchmark, engine)))
+    (tmp_path / "mlpzoo_flat.py").write_text(f"{backend}\n\n{benchmark}\n\n{engine}")
     (tmp_path / "test_einstein.py").write_text(test)
     (tmp_path / "silver").mkdir()
     for name in ("crystal", "references"):

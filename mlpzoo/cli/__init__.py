@@ -23,6 +23,7 @@ COMMANDS = {
         "mlpzoo.cli.reference:reference",
         "Compute the values that models are compared with, by DFT.",
     ),
+    "select": ("mlpzoo.cli.select:select", "Train candidates; rank by average and by rare-event errors."),
     "check": ("mlpzoo.cli.check:check", "Test a model against the promises of the interface."),
     "completion": ("mlpzoo.cli.completion:completion", "Print the shell's completion script."),
 }
