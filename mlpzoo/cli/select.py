@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlpzoo.cli import completing
-from mlpzoo.errors import UsageError, WorkerError, ZooError
+from mlpzoo.errors import UsageError, WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +99,7 @@ def select(
     found = candidates(
         families, [TrainingSet.parse(text) for text in sets], vary, numbers, preset=preset, registry=registry
     )
+    _check_rare(rare, registry)
     if dry_run:
         for one in found:
             click.echo(f"{one.title}  ({', '.join(one.training_set.data)})")
@@ -118,6 +119,17 @@ def select(
         click.echo(f"drew {figure}", err=True)
     if choice.failed:
         click.get_current_context().exit(1)
+
+
+def _check_rare(systems: str, registry: Registry) -> None:
+    """Refuse names of rare-event sets that are none, or not on this machine, before anything is trained."""
+    from mlpzoo.tasks import names_in
+
+    spec = registry.benchmark("re-forces").item
+    cases = registry.select_cases(spec, names_in(systems))
+    if not any(not case.unavailable for case in cases):
+        hint = cases[0].unavailable if cases else "see 'mlpzoo systems'"
+        raise UsageError(f"no rare-event set matches '{systems}'", hint=hint)
 
 
 def _train_all(
@@ -185,10 +197,7 @@ def _rare_events(models: list[str], systems: str, registry: Registry, *, quiet: 
                 screen.show(event)
                 if event.result is not None:
                     results.append(event.result)
-    tables = list(comparison(work, results).tables)
-    if not tables:
-        raise ZooError(f"no rare-event set matches '{systems}'", hint="see 'mlpzoo systems'")
-    return tables
+    return list(comparison(work, results).tables)
 
 
 def _print(choice: Choice) -> None:
