@@ -41,20 +41,35 @@ def list_() -> None:
 
 
 @click.command()
-@click.argument("target", metavar="NAME|DIR")
-def verify(target: str) -> None:
-    """Check a data set and show what is in it.
+@click.argument("targets", metavar="NAME|DIR...", nargs=-1, required=True)
+def verify(targets: tuple[str, ...]) -> None:
+    """Check data sets and show what is in them; of several, also that none holds a structure of another.
 
     Hashes, counts, columns, units, and rare-event labels against the geometry; of a crystal, its
-    references.
-    """
+    references. Two structures are the same if a potential cannot tell them apart, whatever their order,
+    origin or cell vectors: a test set must hold none of its training set.
+
+    \b
+    mlpzoo data verify si-vacancy
+    mlpzoo data verify si-training si-vacancy si-interstitial
+    """  # noqa: D301
     from mlpzoo.data.crystal import CRYSTAL_NAME
     from mlpzoo.data.dataset import load_dataset
+    from mlpzoo.data.overlap import check_apart
 
-    directory = find_directory(target)
-    is_crystal = (directory / CRYSTAL_NAME).is_file()
-    for line in _crystal_summary(directory) if is_crystal else _summary(load_dataset(directory)):
-        click.echo(line)
+    sets = []
+    for target in targets:
+        directory = find_directory(target)
+        if (directory / CRYSTAL_NAME).is_file():
+            lines = _crystal_summary(directory)
+        else:
+            sets.append(load_dataset(directory))
+            lines = _summary(sets[-1])
+        for line in lines:
+            click.echo(line)
+    check_apart(sets)
+    if len(sets) > 1:
+        click.echo(f"no structure of one of these {len(sets)} sets is in another")
 
 
 def _registered() -> dict[str, DatasetSpec]:
