@@ -39,7 +39,7 @@ def events(
 
     \b
     mlpzoo data events XDATCAR --crystal si --frame-fs 2
-    mlpzoo data events md.traj --crystal si --frame-fs 4 --temperature 1230 --out QUEUE
+    mlpzoo data events md.traj --crystal si --frame-fs 4 --out QUEUE
     """  # noqa: D301
     import numpy as np
 

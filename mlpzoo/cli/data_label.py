@@ -38,7 +38,7 @@ def label(
 
     \b
     mlpzoo data label QUEUE
-    mlpzoo data label QUEUE --level abinit --limit 10     # the same frames by a second program
+    mlpzoo data label QUEUE --level abinit --limit 10    (a second program)
     mlpzoo data label QUEUE --set espresso.pseudo_dir=DIR
     """  # noqa: D301
     from mlpzoo.data.labelling import label_queue, levels_of

@@ -42,7 +42,7 @@ def sample(
     The model decides the structures only; their energies and forces come from 'mlpzoo data label'.
 
     \b
-    mlpzoo data sample --plan benchmarks_data/si/training/sampling.toml --model mace --out QUEUE
+    mlpzoo data sample --plan sampling.toml --model mace --out QUEUE
     mlpzoo data sample --system si-vacancy --model mace --out QUEUE
     """  # noqa: D301
     from mlpzoo.errors import UsageError
@@ -171,10 +171,10 @@ def adopt(dataset: str, out: Path, levels: tuple[str, ...], limit: int | None) -
     """Put a data set's structures and labels into a labelling queue: to extend it, or for another level.
 
     \b
-    mlpzoo data adopt si-vacancy --out QUEUE                        # go on with a set that was published
+    mlpzoo data adopt si-vacancy --out QUEUE              (to extend it)
     mlpzoo data adopt liu2023-si-vacancy --out QUEUE --level k222 --limit 10
-    mlpzoo data label QUEUE
-    mlpzoo data levels QUEUE --reference K2                         # how far k222 is from the paper's DFT
+    mlpzoo data label QUEUE                       (then: how far is it from
+    mlpzoo data levels QUEUE --reference K2        the paper's own DFT?)
     """  # noqa: D301
     from mlpzoo.cli.data_fetch import find_directory
     from mlpzoo.data.adopt import adopt as run

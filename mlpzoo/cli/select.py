@@ -82,8 +82,8 @@ def select(
     agree, and what the choice by average error costs on rare events.
 
     \b
-    mlpzoo select mace nequip -d original=si-training:strain+vacancy-md -d all=si-training
-    mlpzoo select mace -d all=si-training --vary max_ell=2,3 --vary r_max=4.0,5.0 --seeds 0,1
+    mlpzoo select mace nequip -d base=si-training:train -d all=si-training
+    mlpzoo select mace -d all=si-training --vary r_max=4,5 --seeds 0,1
 
     Exit code: 0; 1 if a candidate failed; 2 for wrong usage.
     """  # noqa: D301
