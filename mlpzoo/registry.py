@@ -14,8 +14,8 @@ from mlpzoo import plugins as _plugins
 from mlpzoo.benchmark import BenchmarkSpec, Case
 from mlpzoo.card_file import card_beside
 from mlpzoo.errors import ModelError, PluginError, UsageError, did_you_mean
-from mlpzoo.hashing import file_sha256
 from mlpzoo.models import Backend, DType, ModelCard, ModelName, ModelSpec
+from mlpzoo.packaged import packaged_weights
 from mlpzoo.validation import (
     backend_problem,
     card_problem,
@@ -25,7 +25,6 @@ from mlpzoo.validation import (
 )
 
 if TYPE_CHECKING:
-    from mlpzoo.data.crystal import CrystalManifest
     from mlpzoo.data.dataset import DatasetSpec
     from mlpzoo.data.engines import ReferenceEngine
     from mlpzoo.plugins import Plugin
@@ -171,7 +170,7 @@ class Registry:
                 hint=f"{did_you_mean(full, [c.name for c in own])}see 'mlpzoo models'",
             )
         card = self.cards[full].item
-        path_text = str(_weights(card, entry.plugin.directory)) if card.checkpoint else None
+        path_text = str(packaged_weights(card, entry.plugin.directory)) if card.checkpoint else None
         return ModelSpec(name=full, card=card, path=path_text, device=device, dtype=dtype)
 
     def _default_card(self, entry: Entry[Backend], own: Sequence[ModelCard]) -> ModelCard:
@@ -210,27 +209,6 @@ class Registry:
     def datasets(self) -> dict[str, Entry[DatasetSpec]]:
         """All data sets by name."""
         return dict(sorted(self._datasets.items()))
-
-    def crystal(self, system: str) -> CrystalManifest:
-        """The crystal of a system.
-
-        Raises:
-            UsageError: No data set of kind ``crystal`` is of this system.
-            DataError: Its manifest is wrong.
-        """
-        from mlpzoo.data.crystal import CRYSTAL, CRYSTAL_NAME, read_crystal
-
-        found = {
-            entry.item.system: entry.item.directory
-            for entry in self.datasets.values()
-            if entry.item.kind == CRYSTAL and entry.item.directory is not None
-        }
-        if system not in found:
-            raise UsageError(
-                f"there is no crystal '{system}'",
-                hint=f"{did_you_mean(system, found)}there are {', '.join(sorted(found))}",
-            )
-        return read_crystal(found[system] / CRYSTAL_NAME)
 
     @property
     def engines(self) -> dict[str, Entry[ReferenceEngine]]:
@@ -309,26 +287,6 @@ def _importable(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
-
-
-def _weights(card: ModelCard, directory: Path) -> Path:
-    """The packaged weights file of a card, verified."""
-    checkpoint = card.checkpoint
-    if checkpoint is None or not checkpoint.file:
-        raise ModelError(
-            f"the weights of {card.name} do not come with its plugin",
-            hint=f"fetch {checkpoint.url if checkpoint else 'them'} and use {card.family}:PATH",
-        )
-    path = directory / checkpoint.file
-    if not path.is_file():
-        raise ModelError(f"{card.name}: {path} is missing", hint="reinstall the plugin")
-    found = file_sha256(path)
-    if found != checkpoint.sha256:
-        raise ModelError(
-            f"{card.name}: {path.name} was altered: sha256 {found}, the card says {checkpoint.sha256}",
-            hint="reinstall the plugin",
-        )
-    return path
 
 
 @cache

@@ -14,7 +14,7 @@ from mlpzoo.models import Checkpoint, ModelCard
 
 if TYPE_CHECKING:
     from mlpzoo.data.training_data import TrainingData
-    from mlpzoo.trainer import TrainRequest
+    from mlpzoo.training_plan import TrainRequest
     from mlpzoo.wire import TrainingDone
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import zoo_training_sets as sets
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -26,6 +27,20 @@ class FlatCalculator(Calculator):
 
     def calculate(self, atoms=None, properties=(), system_changes=()):
         self.results = {"energy": -1.5 * len(atoms), "forces": np.zeros((len(atoms), 3))}
+
+class FlatTrainer:
+    def __init__(self, frames, seed, state):
+        self.state = state
+        self.done = int(state.read_text()) if state.exists() else 0
+
+    def epoch(self):
+        self.done += 1
+
+    def save(self):
+        self.state.write_text(str(self.done))
+
+    def write(self, path):
+        path.write_text("flat")
 """
 
 
@@ -36,8 +51,10 @@ def blocks(language, text=TEXT):
 @pytest.fixture
 def installed(tmp_path):
     """The documented plugin, as pip would lay it out (without its lock: the framework is importable here)."""
-    backend, benchmark, test, engine = blocks("python")
-    (tmp_path / "mlpzoo_flat.py").write_text(f"{backend}\n\n{benchmark}\n\n{engine}")
+    backend, training, benchmark, test, engine = blocks("python")
+    (imported,) = re.findall(r"`(from mlpzoo\.training import .*)`", TEXT)
+    backend = backend.replace("\n\n@hookimpl", f"\n{training}\n\n@hookimpl")
+    (tmp_path / "mlpzoo_flat.py").write_text(f"{imported}\n{backend}\n\n{benchmark}\n\n{engine}")
     (tmp_path / "test_einstein.py").write_text(test)
     (tmp_path / "silver").mkdir()
     for name in ("crystal", "references"):
@@ -74,6 +91,27 @@ def test_documented_benchmark_runs_on_the_documented_backend(installed):
     row = next(line for line in done.stdout.splitlines() if ",flat/zero,ok,einstein_frequency,THz," in line)
     assert row.startswith("einstein,1,si-einstein,smoke,model,")
     assert float(row.split(",")[9]) == 0.0, "no forces anywhere"
+
+
+def test_documented_backend_can_be_trained(installed, tmp_path):
+    sets.write(tmp_path / "cu", {"train": sets.frames(4)})
+    out = tmp_path / "out"
+    done = mlpzoo(
+        installed,
+        "train",
+        "flat",
+        "-d",
+        str(tmp_path / "cu"),
+        "-p",
+        "smoke",
+        "--out",
+        str(out),
+        "--name",
+        "mine",
+    )
+    assert done.returncode == 0, done.stderr
+    assert (out / "mine.flat").read_text() == "flat"
+    assert "7 parameters" in (out / "mine.card.toml").read_text()
 
 
 def test_documented_crystal_has_its_reference_and_its_absent_quantity(installed):

@@ -43,13 +43,14 @@ def events(
     """  # noqa: D301
     import numpy as np
 
+    from mlpzoo.data.crystal import find_crystal
     from mlpzoo.data.queue import Queue
     from mlpzoo.data.sampling import from_trajectory
     from mlpzoo.data.trajectories import read_trajectory, registered_cell
     from mlpzoo.physics.events import find_events
     from mlpzoo.registry import default_registry
 
-    manifest = default_registry().crystal(crystal)
+    manifest = find_crystal(crystal, [entry.item for entry in default_registry().datasets.values()])
     frames = read_trajectory(trajectory)
     cell = registered_cell(frames[0], manifest, system=f"{crystal}-{trajectory.stem.lower()}")
     positions = np.array([frame.positions for frame in frames]) - cell.shift_ang

@@ -86,6 +86,7 @@ def _sample_plan(path: Path, only: tuple[str, ...], model: str, device: str, out
     from functools import cache
 
     from mlpzoo.api import load
+    from mlpzoo.data.crystal import find_crystal
     from mlpzoo.data.plan import NEEDS_MODEL, read_plan
     from mlpzoo.data.queue import Queue
     from mlpzoo.data.sample_plan import run_name, run_sample
@@ -97,7 +98,7 @@ def _sample_plan(path: Path, only: tuple[str, ...], model: str, device: str, out
     unknown = sorted(set(only) - set(names))
     if unknown:
         raise UsageError(f"the plan has no sample '{unknown[0]}'", hint=f"it has {', '.join(names)}")
-    manifest = default_registry().crystal(plan.crystal)
+    manifest = find_crystal(plan.crystal, [entry.item for entry in default_registry().datasets.values()])
     wanted = [one for one in plan.samples if not only or one.name in only]
     queue = Queue(out)
     left = [one for one in wanted if not queue.has_run(run_name(plan, one))]

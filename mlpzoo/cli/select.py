@@ -139,7 +139,8 @@ def _train_all(
     from mlpzoo.choice import Scored
     from mlpzoo.cli.display import display
     from mlpzoo.groups import Event
-    from mlpzoo.trainer import TrainRequest, plan_training, train
+    from mlpzoo.trainer import train
+    from mlpzoo.training_plan import TrainRequest, plan_training
 
     plans = []
     for one in found:  # everything is checked before anything is trained

@@ -13,7 +13,7 @@ from mlpzoo.cli import completing
 if TYPE_CHECKING:
     from mlpzoo.models import ModelCard
     from mlpzoo.registry import Registry
-    from mlpzoo.trainer import TrainingPlan
+    from mlpzoo.training_plan import TrainingPlan
 
 
 @click.command()
@@ -74,7 +74,7 @@ def train(*, show_presets: bool, dry_run: bool, quiet: bool, **options: Any) -> 
     Exit code: 0; 2 if it cannot be done.
     """  # noqa: D301
     from mlpzoo.registry import default_registry
-    from mlpzoo.trainer import TrainRequest, plan_training
+    from mlpzoo.training_plan import TrainRequest, plan_training
 
     registry = default_registry()
     if show_presets:

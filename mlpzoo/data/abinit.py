@@ -11,13 +11,21 @@ import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mlpzoo.data.engines import DftLevel, DftOutput, known_options
-from mlpzoo.data.espresso_engine import K_LENGTH_ANG, TIMEOUT_S, hashes_of, run_program
-from mlpzoo.errors import CalculationError, DataError, EnvError
+from mlpzoo.data.engines import DftLevel, DftOutput
+from mlpzoo.data.espresso_engine import K_LENGTH_ANG
+from mlpzoo.data.program import (
+    TIMEOUT_S,
+    check_elements,
+    check_installed,
+    elsewhere,
+    hashes_of,
+    run_program,
+)
+from mlpzoo.errors import CalculationError
 from mlpzoo.units import RYDBERG_IN_EV
 
 if TYPE_CHECKING:
@@ -95,12 +103,7 @@ class AbinitEngine:
         Raises:
             UsageError: There is no such option.
         """
-        known = known_options(self.name, options, ("command", "pseudo_dir"))
-        return replace(
-            self,
-            command=known.get("command", self.command),
-            pseudo_dir=Path(known.get("pseudo_dir", self.pseudo_dir)),
-        )
+        return elsewhere(self, options)
 
     def check(self, levels: Sequence[DftLevel]) -> None:
         """Refuse to start without the program or a pseudopotential.
@@ -108,13 +111,8 @@ class AbinitEngine:
         Raises:
             EnvError: one of them is missing.
         """
-        if shutil.which(self.command) is None:
-            message = f"the DFT program '{self.command}' is not installed"
-            raise EnvError(message, hint=f"{INSTALL_HINT}; or name it: --set command=PATH")
-        for name in sorted({name for level in levels for name in _ours(level).pseudopotentials.values()}):
-            if not (self.pseudo_dir / name).is_file():
-                message = f"the pseudopotential {name} is not in {self.pseudo_dir}"
-                raise EnvError(message, hint=f"{INSTALL_HINT}; or name its folder: --set pseudo_dir=DIR")
+        files = [name for level in levels for name in _ours(level).pseudopotentials.values()]
+        check_installed(self, files, INSTALL_HINT)
 
     def pseudopotentials(self, level: DftLevel) -> dict[str, dict[str, str]]:
         """File and hash of the pseudopotential of each element."""
@@ -128,10 +126,7 @@ class AbinitEngine:
             DataError: an element without a pseudopotential.
         """
         known = _ours(level)
-        unknown = sorted(set(atoms.get_chemical_symbols()) - set(known.pseudopotentials))
-        if unknown:
-            message = f"no pseudopotential is set for {', '.join(unknown)}"
-            raise DataError(message, hint="add it to the level's pseudopotentials")
+        check_elements(atoms, known.pseudopotentials)
         own = folder / known.level
         shutil.rmtree(own, ignore_errors=True)
         own.mkdir(parents=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mlpzoo.data import tomltext
-from mlpzoo.errors import DataError
+from mlpzoo.errors import DataError, UsageError, did_you_mean
 from mlpzoo.files import write_atomically
+
+if TYPE_CHECKING:
+    from mlpzoo.data.spec import DatasetSpec
 
 CRYSTAL: Final = "crystal"
 """Kind of a set without frames: a crystal to compute properties of."""
@@ -101,6 +104,24 @@ def read_crystal(path: Path) -> CrystalManifest:
             hint="give at least three, rising",
         )
     return found
+
+
+def find_crystal(system: str, datasets: Iterable[DatasetSpec]) -> CrystalManifest:
+    """The crystal of a system.
+
+    Args:
+        system: For example ``si``.
+        datasets: All that are known: ``registry.datasets``.
+
+    Raises:
+        UsageError: None of them is a crystal of this system.
+        DataError: Its manifest is wrong.
+    """
+    found = {d.system: d.directory for d in datasets if d.kind == CRYSTAL and d.directory is not None}
+    if system not in found:
+        known = f"{did_you_mean(system, found)}there are {', '.join(sorted(found))}"
+        raise UsageError(f"there is no crystal '{system}'", hint=known)
+    return read_crystal(found[system] / CRYSTAL_NAME)
 
 
 def read_references(path: Path) -> tuple[ReferenceValue, ...]:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mlpzoo.data.engines import DftLevel, DftOutput, known_options
+from mlpzoo.data.engines import DftLevel, DftOutput
+from mlpzoo.data.program import (
+    TIMEOUT_S,
+    check_elements,
+    check_installed,
+    elsewhere,
+    hashes_of,
+    run_program,
+)
 from mlpzoo.data.pw_level import PwLevel
-from mlpzoo.errors import CalculationError, DataError, EnvError
+from mlpzoo.errors import DataError
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 INSTALL_HINT: Final = "Debian: apt-get install quantum-espresso quantum-espresso-data libopenblas0-pthread"
-TIMEOUT_S: Final = 6 * 3600.0
-_PR_SET_PDEATHSIG: Final = 1
 K_LENGTH_ANG: Final = 21.876
 """k-points times cell length: the shifted 2x2x2 mesh of 64 silicon atoms, as dense elsewhere."""
 
@@ -71,12 +71,7 @@ class PwEngine:
         Raises:
             UsageError: There is no such option.
         """
-        known = known_options(self.name, options, ("command", "pseudo_dir"))
-        return replace(
-            self,
-            command=known.get("command", self.command),
-            pseudo_dir=Path(known.get("pseudo_dir", self.pseudo_dir)),
-        )
+        return elsewhere(self, options)
 
     def check(self, levels: Sequence[DftLevel]) -> None:
         """Refuse to start without the program or a pseudopotential.
@@ -84,14 +79,8 @@ class PwEngine:
         Raises:
             EnvError: one of them is missing.
         """
-        if shutil.which(self.command) is None:
-            message = f"the DFT program '{self.command}' is not installed"
-            raise EnvError(message, hint=f"{INSTALL_HINT}; or name it: --set command=PATH")
-        files = {name for level in levels for name in _ours(level).pseudopotentials.values()}
-        for name in sorted(files):
-            if not (self.pseudo_dir / name).is_file():
-                message = f"the pseudopotential {name} is not in {self.pseudo_dir}"
-                raise EnvError(message, hint=f"{INSTALL_HINT}; or name its folder: --set pseudo_dir=DIR")
+        files = [name for level in levels for name in _ours(level).pseudopotentials.values()]
+        check_installed(self, files, INSTALL_HINT)
 
     def run(self, atoms: Atoms, level: DftLevel, folder: Path) -> DftOutput:
         """Run one calculation in `folder`; a density that an earlier one left there is the start.
@@ -103,10 +92,7 @@ class PwEngine:
         from mlpzoo.data.espresso import PREFIX, parse_output, write_input
 
         known = _ours(level)
-        unknown = sorted(set(atoms.get_chemical_symbols()) - set(known.pseudopotentials))
-        if unknown:
-            message = f"no pseudopotential is set for {', '.join(unknown)}"
-            raise DataError(message, hint="add it to the level's pseudopotentials")
+        check_elements(atoms, known.pseudopotentials)
         if known.empty_bands:
             files = known.pseudopotentials
             valence = {s: _valence(self.pseudo_dir / files[s]) for s in set(atoms.get_chemical_symbols())}
@@ -129,47 +115,6 @@ class PwEngine:
     def pseudopotentials(self, level: DftLevel) -> dict[str, dict[str, str]]:
         """File and hash of the pseudopotential of each element."""
         return hashes_of(_ours(level).pseudopotentials, self.pseudo_dir)
-
-
-def run_program(command: list[str], folder: Path, output: Path, timeout_s: float) -> None:
-    """Run a DFT program on one core, everything that it says into one file.
-
-    Raises:
-        CalculationError: It took too long. How else it ended is for the reader of its output to say.
-    """
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    with output.open("w") as file:
-        try:
-            subprocess.run(  # noqa: S603
-                command,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                timeout=timeout_s,
-                check=False,
-                preexec_fn=_end_with_parent,
-            )
-        except subprocess.TimeoutExpired:
-            message = f"no result after {timeout_s:.0f} s"
-            raise CalculationError(message, hint="use a smaller cell or cutoff") from None
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to end this child when its parent ends, however that ends: its frame is then another's."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def hashes_of(files: Mapping[str, str], folder: Path) -> dict[str, dict[str, str]]:
-    """``file`` and ``sha256`` of the pseudopotential of each element."""
-    return {
-        symbol: {"file": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
-        for symbol, name in files.items()
-    }
 
 
 def _ours(level: DftLevel) -> PwLevel:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -59,7 +61,8 @@ class Lessons:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self._folder = tempfile.TemporaryDirectory(prefix="mlpzoo-lessons-")
+        self._folder = Path(tempfile.mkdtemp(prefix="mlpzoo-lessons-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     @property
     def backend(self) -> Trainable:
@@ -107,7 +110,7 @@ class Lessons:
 
     def lesson(self, name: str, *, stop_at: int | None = None) -> Lesson:
         """Train in a directory of this name; stop when so much is done."""
-        directory = Path(self._folder.name) / name
+        directory = self._folder / name
         directory.mkdir(exist_ok=True)
         told: list[tuple[int, int]] = []
 

@@ -5,6 +5,8 @@ Every class breaks `Toy` in one place.  The register at the end says which check
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 import warnings
@@ -13,8 +15,9 @@ from typing import Any
 
 import numpy as np
 from ase.calculators.calculator import all_changes
-from toy_potential import CARD, CUTOFF, Toy
+from toy_potential import CARD, CUTOFF, Toy, ToyBackend
 
+from mlpzoo.checkpoint import Checkpoint
 from mlpzoo.errors import ModelError
 from mlpzoo.units import EV_PER_ANG3_IN_GPA
 
@@ -444,6 +447,77 @@ class OtherWeights(Toy):
         return _scaled(super().compute(atoms), 1.0001)
 
 
+# -- training ------------------------------------------------------------------------------------------
+
+
+class _Trains(ToyBackend):
+    """Changes what was trained."""
+
+    def train(self, job):
+        trained = super().train(job)
+        content = json.loads(trained.path.read_text())
+        trained.path.write_text(json.dumps(content | self.changed(content, job)))
+        return trained
+
+    def changed(self, content, job):
+        return {}
+
+
+class LearnsNothing(_Trains):
+    def changed(self, content, job):
+        return {"solution": [0.0] * len(content["solution"])}
+
+
+class TellsWhereItWasMade(_Trains):
+    def changed(self, content, job):
+        return {"made_in": str(job.directory)}
+
+
+class CitesNobody(ToyBackend):
+    def train(self, job):
+        return replace(super().train(job), citation="")
+
+
+class ExplainsNothing(ToyBackend):
+    def presets(self):
+        settings = {name: replace(s, meaning="") for name, s in super().presets()["smoke"].settings.items()}
+        return super().presets() | {"smoke": replace(super().presets()["smoke"], settings=settings)}
+
+
+class ForgetsTheSeed(_Trains):
+    """The order of a parallel sum, at 1e-3."""
+
+    _count = 0
+
+    def changed(self, content, job):
+        self._count += 1
+        return {"solution": [value * (1 + 1e-3 * self._count) for value in content["solution"]]}
+
+
+class StartsAnew(ToyBackend):
+    def train(self, job):
+        (job.directory / "state.npz").unlink(missing_ok=True)
+        return super().train(job)
+
+
+class ForgetsHalfOfItsState(ToyBackend):
+    def train(self, job):
+        checkpoint = Checkpoint(job.directory / "state")
+        stored = checkpoint.load()
+        if stored:
+            checkpoint.save(**stored | {"b": 0 * stored["b"]})
+        return super().train(job)
+
+
+class CannotBeStopped(ToyBackend):
+    def train(self, job):
+        def progress(*told):
+            with contextlib.suppress(Exception):
+                job.progress(*told)
+
+        return super().train(replace(job, progress=progress))
+
+
 # -- everything ----------------------------------------------------------------------------------------
 
 
@@ -472,6 +546,7 @@ class Bug:
 
     Attributes:
         make: The broken calculator.
+        backend: The broken backend.
         fails: Checks that must fail.
         exactly: No other check may fail; False for bugs that break the numbers everywhere.
         card: Changes to the card.
@@ -480,12 +555,13 @@ class Bug:
     make: type[Toy]
     fails: tuple[str, ...]
     exactly: bool = True
+    backend: type[ToyBackend] = ToyBackend
     card: dict[str, Any] = field(default_factory=dict)
     title: str = ""
 
     @property
     def name(self) -> str:
-        return self.title or self.make.__name__
+        return self.title or (self.make if self.make is not Toy else self.backend).__name__
 
 
 EVERYTHING = ("*",)
@@ -547,6 +623,14 @@ BUGS = (
     Bug(Hartree, ("bulk-modulus",)),
     Bug(KiloCalories, ("bulk-modulus",)),
     Bug(OtherWeights, ("golden",)),
+    Bug(Toy, ("trains",), backend=LearnsNothing),
+    Bug(Toy, ("trains",), backend=TellsWhereItWasMade),
+    Bug(Toy, ("trains",), backend=CitesNobody),
+    Bug(Toy, ("trains",), backend=ExplainsNothing),
+    Bug(Toy, ("training-seed",), backend=ForgetsTheSeed),
+    Bug(Toy, ("training-resumes",), backend=StartsAnew),
+    Bug(Toy, ("training-resumes",), backend=ForgetsHalfOfItsState),
+    Bug(Toy, ("training-resumes",), backend=CannotBeStopped),
     Bug(AlwaysRaises, EVERYTHING),
     Bug(AlwaysNan, EVERYTHING),
     Bug(CannotBeBuilt, EVERYTHING),

@@ -14,12 +14,14 @@ from toy_potential import CARD, Toy, ToyBackend
 
 from mlpzoo.errors import DataError, UsageError
 from mlpzoo.models import ModelCard, ModelSpec
-from mlpzoo.testing import CHECKS, Subject, run_checks, write_golden
+from mlpzoo.testing import CHECKS, Subject, check_model, run_checks, write_golden
 from mlpzoo.testing.golden import read_golden
 
 
-def subject_of(make: type[Toy] = Toy, card: ModelCard = CARD, **more: object) -> Subject:
-    return Subject(backend=ToyBackend(make, card), spec=ModelSpec(name=card.name, card=card), **more)
+def subject_of(
+    make: type[Toy] = Toy, card: ModelCard = CARD, backend: type[ToyBackend] = ToyBackend, **more: object
+) -> Subject:
+    return Subject(backend=backend(make, card), spec=ModelSpec(name=card.name, card=card), **more)
 
 
 def outcome(subject: Subject, *names: str) -> dict[str, tuple[str, str]]:
@@ -59,7 +61,7 @@ def process(monkeypatch: pytest.MonkeyPatch):
 def test_planted_bug_breaks_its_promise_and_no_other(bug: Bug, tmp_path) -> None:
     golden = write_golden(subject_of(), tmp_path / "golden.json") if "golden" in bug.fails else None
     card = replace(CARD, **bug.card)
-    found = broken(subject_of(bug.make, card, golden=golden))
+    found = broken(subject_of(bug.make, card, bug.backend, golden=golden))
     if bug.fails == EVERYTHING:
         assert found == {check.name for check in CHECKS}
     elif bug.exactly:
@@ -139,3 +141,10 @@ def test_a_file_without_golden_numbers_is_a_failure_with_a_way_out(text: str, tm
     with pytest.raises(DataError, match="write_golden"):
         list(read_golden(path))
     assert outcome(subject_of(golden=path), "golden")["golden"][0] == "failed"
+
+
+def test_backend_that_cannot_be_trained_is_not_asked_to() -> None:
+    results = {r.name: (r.status, r.message) for r in check_model("emt", ["trains", "training-seed", "card"])}
+    reason = "the backend does not define 'presets' and 'train'"
+    assert results["trains"] == results["training-seed"] == ("skipped", reason)
+    assert results["card"] == ("passed", "")

@@ -9,6 +9,7 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import kcal, mol
+from zoo_trainable import PairsBackend
 
 from mlpzoo.models import ModelCard, ModelSpec
 from mlpzoo.physics.evaluate import Evaluated
@@ -110,12 +111,10 @@ CARD = ModelCard(
 )
 
 
-class ToyBackend:
-    """Serves any calculator class under one card."""
+class ToyBackend(PairsBackend):
+    """Serves any calculator class under one card; what it trains are pair potentials."""
 
     family = "toy"
-    requires = ()
-    lock_file = None
 
     def __init__(self, make=Toy, card: ModelCard = CARD) -> None:
         self.make, self.card = make, card
@@ -124,4 +123,4 @@ class ToyBackend:
         return (self.card,)
 
     def calculator(self, spec: ModelSpec) -> Calculator:
-        return self.make(spec.dtype)
+        return super().calculator(spec) if spec.path else self.make(spec.dtype)

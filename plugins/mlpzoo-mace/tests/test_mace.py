@@ -73,9 +73,7 @@ def test_lock_leaves_the_build_of_torch_open() -> None:
 
 
 def test_finding_the_plugin_imports_no_framework() -> None:
-    code = (
-        "import sys, mlpzoo_mace as m; m.mlpzoo_register_backends()[0].cards(); print('torch' in sys.modules)"
-    )
+    code = "import sys, mlpzoo_mace as m; b = m.mlpzoo_register_backends()[0]; b.cards(); b.presets(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

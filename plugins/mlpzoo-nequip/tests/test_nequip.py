@@ -72,6 +72,7 @@ def test_finding_the_plugin_imports_no_framework() -> None:
     code = (
         "import sys, mlpzoo_nequip as m\n"
         "m.mlpzoo_register_backends()[0].cards()\n"
+        "m.mlpzoo_register_backends()[0].presets()\n"
         "print({n for n in sys.modules if n in ('torch', 'nequip', 'lightning')})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,6 +11,7 @@ from ase.calculators.emt import EMT
 from click.testing import CliRunner
 
 from mlpzoo.cli.data_make import sample as sample_command
+from mlpzoo.data.crystal import find_crystal
 from mlpzoo.data.location import embedded_root
 from mlpzoo.data.plan import Sample, SamplingPlan, read_plan
 from mlpzoo.data.queue import Queue
@@ -196,7 +197,7 @@ def test_an_interrupted_md_goes_on_and_gives_the_same_frames(tmp_path: Path) -> 
     sample = Sample(
         name="md", method="md", count=4, repeat=(2, 2, 2), temperatures_kelvin=(300.0, 600.0), time_ps=0.3
     )
-    manifest = default_registry().crystal("cu")
+    manifest = find_crystal("cu", [entry.item for entry in default_registry().datasets.values()])
 
     class Stop(Exception):  # noqa: N818
         pass
