@@ -56,9 +56,10 @@ def sample(
         raise UsageError("MD needs a model", hint="--model mace")
     from mlpzoo.api import load
     from mlpzoo.data import sampling
+    from mlpzoo.data.defect_cells import defect_cell
     from mlpzoo.data.queue import Queue
 
-    cell = sampling.defect_cell(system)  # a wrong name stops here, before anything slow
+    cell = defect_cell(system)  # a wrong name stops here, before anything slow
     queue = Queue(out)
     name = sampling.run_name(system, seed)
     queue.check_new_run(name)

@@ -9,9 +9,9 @@ import numpy as np
 
 from mlpzoo.checkpoint import Checkpoint
 from mlpzoo.data import structures
+from mlpzoo.data.defect_cells import DefectCell
 from mlpzoo.data.plan import NEEDS_MODEL
 from mlpzoo.data.queue import QueuedFrame, Run
-from mlpzoo.data.sampling import DefectCell
 from mlpzoo.data.sampling import sample as sample_rare_events
 from mlpzoo.data.selecting import CUTOFF_ANG
 from mlpzoo.physics.crystals import Crystal

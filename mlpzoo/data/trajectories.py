@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from scipy.spatial import cKDTree
 
-from mlpzoo.data.sampling import DefectCell
+from mlpzoo.data.defect_cells import DefectCell
 from mlpzoo.errors import DataError
 from mlpzoo.physics.crystals import Crystal
 

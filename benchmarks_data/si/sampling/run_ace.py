@@ -14,8 +14,9 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
+from mlpzoo.data.defect_cells import defect_cell
 from mlpzoo.data.queue import Queue
-from mlpzoo.data.sampling import sample
+from mlpzoo.data.sampling import run_name, sample
 from pyace import PyACECalculator
 
 
@@ -31,8 +32,9 @@ def main() -> None:
     arguments = parser.parse_args()
     digest = hashlib.sha256(arguments.model.read_bytes()).hexdigest()
     run = sample(
-        arguments.system,
+        defect_cell(arguments.system),
         PyACECalculator(str(arguments.model), recursive_evaluator=True, recursive=True),
+        name=run_name(arguments.system, arguments.seed),
         sampler=f"linear ACE, 300 functions, python-ace {version('python-ace')}, sha256 {digest}",
         temperature_kelvin=1230.0,
         time_ps=arguments.time_ps,

@@ -8,8 +8,9 @@ from ase.calculators.calculator import Calculator, all_changes
 from click.testing import CliRunner
 
 from mlpzoo.cli.data_make import sample as sample_command
+from mlpzoo.data.defect_cells import DefectCell, defect_cell
 from mlpzoo.data.queue import Queue
-from mlpzoo.data.sampling import DefectCell, choose_frames, defect_cell, from_trajectory, sample
+from mlpzoo.data.sampling import choose_frames, from_trajectory, sample
 from mlpzoo.errors import DataError, UsageError
 from mlpzoo.physics.events import EventAnalysis, MigrationEvent, find_events
 
