@@ -83,7 +83,7 @@ def select(
 
     \b
     mlpzoo select mace nequip -d base=si-training:train -d all=si-training
-    mlpzoo select mace -d all=si-training --vary r_max=4,5 --seeds 0,1
+    mlpzoo select mace -d all=si-training --vary cutoff_ang=4,5 --seeds 0,1
 
     Exit code: 0; 1 if a candidate failed; 2 for wrong usage.
     """  # noqa: D301
@@ -155,6 +155,12 @@ def _train_all(
             out=out / one.family,
         )
         plans.append((one, plan_training(request, registry)))
+    averaged = {tuple((part.label, part.indices) for part in plan.data.validation) for _, plan in plans}
+    if average == AVERAGE and len(averaged) > 1:
+        raise UsageError(
+            "the candidates have different validation frames: their average errors cannot be compared",
+            hint="name one set for all of them: --average SET:FILE",
+        )
     scored = []
     with display(len(plans), quiet=quiet) as screen:
         for one, plan in plans:

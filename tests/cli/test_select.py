@@ -77,6 +77,20 @@ def test_both_rankings_their_correlation_and_what_the_choice_costs(pairs: Zoo, t
     assert disagreement["rank_of_average_choice"] == order.index(0) + 1
 
 
+def test_average_errors_are_of_the_same_frames(pairs: Zoo) -> None:
+    for name, seed in (("one", 0), ("two", 1)):
+        sets.write(Path(name), {"train": sets.frames(6, seed=seed)}, name=name)
+    sets.write(Path("other"), {"test": sets.frames(4, seed=5, prefix="o")}, name="other")
+    arguments = ("select", "pairs", "-d", "a=one", "-d", "b=two", "-p", "smoke", "-r", "toy", "-q")
+    done = pairs(*arguments)
+    assert done.code == 2
+    assert "different validation frames" in done.err
+    assert "--average SET:FILE" in done.err
+    done = pairs(*arguments, "--average", "other:test", "-f", "json")
+    assert done.code == 0, done.err
+    assert len(json.loads(done.out)["candidates"]) == 2
+
+
 def test_nothing_is_trained_twice(pairs: Zoo) -> None:
     select(pairs)
     epochs = Path("log").read_text()
