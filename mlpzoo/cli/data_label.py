@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--level", "levels", multiple=True, help="Levels of theory [default: each frame's own].")
+@click.option("--frames", "pattern", default="*", metavar="GLOB", help="Only frames of such names.")
 @click.option("--limit", type=int, help="Only the first so many frames.")
 @click.option("--set", "pairs", multiple=True, metavar="ENGINE.OPTION=VALUE", help="espresso.command=pw.x")
 @click.option("--retry", is_flag=True, help="Compute again what failed before.")
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 def label(
     directory: Path,
     levels: tuple[str, ...],
+    pattern: str,
     limit: int | None,
     pairs: tuple[str, ...],
     *,
@@ -39,6 +42,7 @@ def label(
     \b
     mlpzoo data label QUEUE
     mlpzoo data label QUEUE --level abinit --limit 10    (a second program)
+    mlpzoo data label QUEUE --frames '*-vacancy-*'
     mlpzoo data label QUEUE --set espresso.pseudo_dir=DIR
     """  # noqa: D301
     from mlpzoo.data.labelling import label_queue, levels_of
@@ -46,14 +50,20 @@ def label(
 
     known = levels_of(engines_with(pairs))
     queue = Queue(directory)
+    chosen = [frame for frame in queue.frames() if fnmatch.fnmatch(frame.frame_id, pattern)][:limit]
+    if not chosen:
+        raise UsageError(
+            f"{directory} holds no frame '{pattern}'", hint=f"mlpzoo data label {directory} --status"
+        )
     if retry:
         click.echo(f"{queue.forget_failed()} failed labels will be computed again")
     if not status:
-        for done in label_queue(queue, known, levels=levels, limit=limit):
+        for done in label_queue(queue, known, levels=levels, chosen=chosen):
             cost = f"{done.label.n_scf} cycles, {done.label.cpu_s:.0f} s CPU"
             text = cost if done.label.status == "converged" else f"failed: {done.label.message}"
             click.echo(f"[{done.n_done}/{done.n_frames}] {done.frame_id} {done.label.level}: {text}")
-    rows = queue.status(levels)[:limit]
+    names = {frame.frame_id for frame in chosen}
+    rows = [row for row in queue.status(levels) if row.frame_id in names]
     if status:
         for row in rows:
             states = "  ".join(f"{name} {state:<9}" for name, state in row.levels.items())

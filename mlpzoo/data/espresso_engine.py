@@ -45,6 +45,15 @@ ANY_CELL: Final = PwLevel(
 """The level of `K222` for cells of any size: the same cutoff, smearing, k-density and threshold."""
 
 
+HIGH_CUTOFF: Final = replace(
+    ANY_CELL, level="e30", title="QE PBE, as kdens, 30 Ry", ecutwfc_ry=30.0, pulay_ev_per_atom={}
+)
+DENSE_MESH: Final = replace(
+    ANY_CELL, level="k333", title="QE PBE, as kdens, 3x3x3 of 64 atoms", k_length_ang=1.5 * K_LENGTH_ANG
+)
+"""Two levels that differ from `ANY_CELL` in one thing each: what its labels are worth."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PwEngine:
     """Where the program and its pseudopotentials are.
@@ -62,8 +71,11 @@ class PwEngine:
     name: str = "espresso"
 
     def levels(self) -> Sequence[PwLevel]:
-        """`kdens` for cells of any size; `k222` and its noise floor `gamma` for those of about 64 atoms."""
-        return (ANY_CELL, GAMMA, K222)
+        """`kdens` for cells of any size; `k222` and its noise floor `gamma` for those of about 64 atoms.
+
+        `e30` and `k333` are for the convergence of `kdens`.
+        """
+        return (ANY_CELL, GAMMA, K222, HIGH_CUTOFF, DENSE_MESH)
 
     def configured(self, options: Mapping[str, str]) -> PwEngine:
         """The same engine with another ``command`` or ``pseudo_dir``.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from mlpzoo.data.engines import DftLevel, ReferenceEngine
-    from mlpzoo.data.queue import Queue
+    from mlpzoo.data.queue import Queue, QueuedFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def label_queue(
     known: Mapping[str, LevelOfEngine],
     *,
     levels: Sequence[str] = (),
-    limit: int | None = None,
+    chosen: Sequence[QueuedFrame] | None = None,
 ) -> Iterator[LabelDone]:
     """Label all frames that have no label and that no other process works on.
 
@@ -85,14 +85,14 @@ def label_queue(
         queue: The queue.
         known: All levels, by name.
         levels: Compute these; by default each frame's own.
-        limit: Look at the first so many frames only.
+        chosen: Some of the queue's frames, in the order of work; by default all of them.
 
     Raises:
         EnvError: The program or a pseudopotential is missing.
         DataError: The queue holds no frames, or an element without a pseudopotential.
         UsageError: A level that no engine has.
     """
-    frames = queue.frames()[:limit]
+    frames = queue.frames() if chosen is None else list(chosen)
     wanted = {frame.frame_id: tuple(levels) or tuple(frame.levels) for frame in frames}
     _check(known, dict.fromkeys(name for names in wanted.values() for name in names))
     for frame in frames:

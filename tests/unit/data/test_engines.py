@@ -156,7 +156,7 @@ def test_engines_are_listed_with_what_is_missing(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", "/nowhere")
     result = CliRunner().invoke(engines_command, ["--json"], catch_exceptions=False)
     assert '"level": "kdens"' in result.output
-    assert result.output.count("apt-get install") == 4
+    assert result.output.count("apt-get install") == 6
 
 
 def test_one_level_is_equally_dense_in_cells_of_all_sizes() -> None:

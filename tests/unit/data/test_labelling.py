@@ -20,7 +20,7 @@ from mlpzoo.data.espresso import parse_output
 from mlpzoo.data.espresso_engine import GAMMA, K222, PwEngine
 from mlpzoo.data.labelling import label_queue, levels_of
 from mlpzoo.data.queue import Queue, QueuedFrame, Run
-from mlpzoo.errors import CalculationError, DataError, EnvError
+from mlpzoo.errors import CalculationError, DataError, EnvError, UsageError
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "espresso"
 RY_PER_BOHR = 13.605693122994 / 0.529177210903  # eV/Å, CODATA 2018
@@ -251,6 +251,10 @@ def test_commands_label_show_and_build(queue: Queue, engine: PwEngine, tmp_path:
     assert "3 of 3 frames labelled, 0 failed, 0 in work" in result.output
     result = runner.invoke(label_command, [str(queue.directory), "--status"], catch_exceptions=False)
     assert "si-vacancy-s1-f000001" in result.output
+    result = runner.invoke(label_command, [*arguments, "--frames", "*-f000001", "--status"])
+    assert "1 of 1 frames labelled" in result.output
+    with pytest.raises(UsageError, match="no frame 'x'"):
+        runner.invoke(label_command, [*arguments, "--frames", "x"], catch_exceptions=False)
     out = tmp_path / "set"
     result = runner.invoke(
         build_command,
