@@ -62,12 +62,12 @@ def train(*, show_presets: bool, dry_run: bool, quiet: bool, **options: Any) -> 
     It runs in the family's own environment. Ctrl-C, a crash or a power cut costs the epoch in work: the same
     command goes on. All files of a data set are trained on, or those that are named, but never the files
     'validation' (chooses the epoch; without one, every 20th frame is held out) and 'test'. Sets of different
-    levels of theory are refused, and so is a frame that is both trained on and asked for.
+    levels of theory are refused, and so is a frame that is both trained on and validated with.
 
     \b
     mlpzoo train mace --presets
-    mlpzoo train mace --data mlearn-si --test mlearn-si:test
-    mlpzoo train nequip -d si:crystal+vacancy -d more/ --set epochs=200 --seed 1
+    mlpzoo train mace --data mlearn-si --test mlearn-si        (its file 'test')
+    mlpzoo train nequip -d si:crystal+vacancy -d more/ --set steps=9000 --seed 1
     mlpzoo train mace -d mlearn-si --preset smoke       (seconds, to try it)
     mlpzoo compare --models mace:trained/mace/mlearn-si-small.model
 

@@ -146,7 +146,7 @@ def _stem(path: str) -> str:
 def _load(name: str, known: Mapping[str, DatasetSpec]) -> Dataset:
     from mlpzoo.data.dataset import load_dataset
 
-    if (Path(name) / MANIFEST_NAME).is_file() and name not in known:
+    if (Path(name) / MANIFEST_NAME).is_file():  # as in 'mlpzoo data verify'
         return load_dataset(name)
     if name not in known:
         raise DataError(
