@@ -171,9 +171,9 @@ def _run_here(
     registry: Registry, request: wire.RunTask, told: Callable[[int, int, str], None]
 ) -> wire.Report:
     """A task without any isolation, for debuggers; ``--isolate never``."""
-    from mlpzoo import worker
+    from mlpzoo.task_run import run_task
 
-    return worker.run_task(request, told, registry)
+    return run_task(request, told, registry)
 
 
 def _result(task: Task, report: wire.Report, stderr_tail: str) -> Result:
