@@ -18,6 +18,7 @@ COMMANDS = {
     "plugins": ("mlpzoo.cli.listing:plugins", "List the plugins, what they registered, what failed."),
     "env": ("mlpzoo.cli.env:env", "Make, list, remove and lock the families' environments."),
     "data": ("mlpzoo.cli.data:data", "Fetch, check and make data sets."),
+    "results": ("mlpzoo.cli.results:results", "List stored results and checkpoints; delete stale ones."),
     "reference": (
         "mlpzoo.cli.reference:reference",
         "Compute the values that models are compared with, by DFT.",
