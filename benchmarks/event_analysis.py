@@ -2,10 +2,10 @@
 
     uv run python benchmarks/event_analysis.py [--frames 100000] [--interstitial]
 
-Silicon with one vacancy (63 atoms of 64 sites) or one interstitial (65 atoms, interstitial sites as well): atoms vibrate about their sites (0.15 Å along each axis, as at 1230 K), the crystal drifts, and every
-picosecond the defect hops, on a straight line of 100 fs. Frames are 10 fs apart and come in chunks of 1000.
-The CPU time is that of the analysis alone; the memory is what the whole process had at most, beyond what it
-had before.
+Silicon with one vacancy (63 atoms of 64 sites) or one interstitial (65 atoms, interstitial sites as well):
+atoms vibrate about their sites (0.15 Å along each axis, as at 1230 K), the crystal drifts, every picosecond
+the defect hops, on a straight line of 100 fs. Frames are 10 fs apart and come in chunks of 1000. The CPU time
+is that of the analysis alone; the memory is what the whole process had at most, beyond what it had before.
 """
 
 from __future__ import annotations
