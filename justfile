@@ -33,3 +33,7 @@ overhead:
 # our physics beside matcalc's: CPU time and force calls
 against-matcalc:
     uv run --with matcalc python benchmarks/against_matcalc.py
+
+# time and memory of the event analysis on 100,000 frames
+event-analysis:
+    uv run python benchmarks/event_analysis.py

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mlpzoo import wire
+from mlpzoo import locks, wire
 from mlpzoo.errors import WorkerError, ZooError
 from mlpzoo.registry import Registry
 from mlpzoo.results import Result
@@ -77,9 +77,7 @@ class GroupRun:
             for task in self.tasks:
                 if self.stop.is_set():
                     return
-                if self.request.fresh:
-                    self.store.forget_work(task.store_name, task.key)
-                self._finish(task, self._run_one(task))
+                self._run_alone(task)
         finally:
             if self.worker is not None:
                 self.worker.close()
@@ -90,12 +88,36 @@ class GroupRun:
             if self.worker is not None:
                 self.worker.kill()
 
+    def _run_alone(self, task: Task) -> None:
+        """Run a task, or take the result of another process that is at it."""
+        name, key = task.store_name, task.key
+        since = time.time()
+        waited = []
+
+        def waiting() -> None:
+            waited.append(True)
+            text = "waiting for another process that is at it"
+            self.emit(Event(kind="progress", family=task.family, task=task, text=text))
+
+        with locks.alone(self.store.lock(name, key), give_up=self.stop.is_set, waiting=waiting) as held:
+            if not held:
+                return
+            theirs = self.store.get(name, key, since=since if waited or self.request.fresh else 0.0)
+            if theirs is not None and (waited or theirs.status != "failed"):
+                self.emit(Event(kind="done", family=task.family, task=task, result=theirs))
+                return
+            if self.request.fresh:
+                self.store.forget_work(name, key)
+            self.store.begin_work(name, key, result_of(task, "failed", "not finished"))
+            self._finish(task, self._run_one(task))
+
     def _finish(self, task: Task, result: Result) -> None:
-        if self.stop.is_set() and result.status == "failed":
+        stopped = self.stop.is_set() and result.status == "failed"
+        if not stopped:
+            self.store.put(task.store_name, task.key, result)
+        self.store.forget_work(task.store_name, task.key, only_if_nothing_was_saved=self.cut_short)
+        if stopped:
             return
-        self.store.put(task.store_name, task.key, result)
-        if not self.cut_short:
-            self.store.forget_work(task.store_name, task.key)
         self.emit(Event(kind="done", family=task.family, task=task, result=result))
 
     def _run_one(self, task: Task) -> Result:
@@ -171,9 +193,9 @@ def _run_here(
     registry: Registry, request: wire.RunTask, told: Callable[[int, int, str], None]
 ) -> wire.Report:
     """A task without any isolation, for debuggers; ``--isolate never``."""
-    from mlpzoo import worker
+    from mlpzoo.task_run import run_task
 
-    return worker.run_task(request, told, registry)
+    return run_task(request, told, registry)
 
 
 def _result(task: Task, report: wire.Report, stderr_tail: str) -> Result:

@@ -24,6 +24,10 @@ def key_of(ingredients: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(ingredients, order="sorted")).hexdigest()
 
 
+TASK_FILE = "task.json"
+"""In a directory of checkpoints: what they are of, as a result that is not there yet."""
+
+
 class Store:
     """A directory of results.
 
@@ -44,17 +48,32 @@ class Store:
         """The directory of an unfinished task's checkpoints; may not exist yet."""
         return self.path(name, key).with_suffix(".work")
 
-    def forget_work(self, name: str, key: str) -> None:
-        """Delete a task's checkpoints."""
-        shutil.rmtree(self.work(name, key), ignore_errors=True)
+    def begin_work(self, name: str, key: str, unfinished: Result) -> None:
+        """Make the directory of a task's checkpoints, with a note of what they are of."""
+        directory = self.work(name, key)
+        directory.mkdir(exist_ok=True)
+        (directory / TASK_FILE).write_bytes(encode(unfinished))
 
-    def get(self, name: str, key: str) -> Result | None:
-        """The stored result, or None if there is none.
+    def forget_work(self, name: str, key: str, *, only_if_nothing_was_saved: bool = False) -> None:
+        """Delete a task's checkpoints."""
+        directory = self.work(name, key)
+        if only_if_nothing_was_saved and any(path.name != TASK_FILE for path in directory.glob("*")):
+            return
+        shutil.rmtree(directory, ignore_errors=True)
+
+    def lock(self, name: str, key: str) -> Path:
+        """The lock file of whoever is computing a result."""
+        return self.path(name, key).with_suffix(".lock")
+
+    def get(self, name: str, key: str, *, since: float = 0.0) -> Result | None:
+        """The stored result, or None if there is none, or none written after ``since`` (in `time.time`).
 
         A file that cannot be read as a result is set aside as ``.damaged``, not deleted, and counts as none.
         """
         path = self.path(name, key)
         try:
+            if path.stat().st_mtime < since:
+                return None
             return decode(path.read_bytes())
         except FileNotFoundError:
             return None

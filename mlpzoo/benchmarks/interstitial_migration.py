@@ -81,7 +81,7 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
 
 SPEC = BenchmarkSpec(
     name="interstitial-migration",
-    version=1,
+    version=2,
     title="Barrier between neighbouring self-interstitials (climbing-image NEB)",
     quantities=migration.QUANTITIES,
     cases=cases,

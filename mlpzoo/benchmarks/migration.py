@@ -44,6 +44,10 @@ def outcome(path: Path, initial: Relaxed, final: Relaxed, remarks: list[str]) ->
     depth = path.intermediate_minimum_ev
     if depth is not None:
         remarks.append(f"the path leads through a minimum {-1e3 * depth:.0f} meV below its ends")
+    elif path.minima_ev:
+        above = ", ".join(f"{energy:.3f}" for energy in path.minima_ev)
+        what = "a minimum" if len(path.minima_ev) == 1 else "minima"
+        remarks.append(f"the path leads through {what} {above} eV above its ends")
     for start, found in path.by_start_ev.items():
         if isinstance(found, str):
             remarks.append(f"from the {start} start {found}")

@@ -68,7 +68,7 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
 
 SPEC = BenchmarkSpec(
     name="vacancy-migration",
-    version=1,
+    version=2,
     title="Barrier of a vacancy's hop (climbing-image NEB)",
     quantities=migration.QUANTITIES,
     cases=cases,

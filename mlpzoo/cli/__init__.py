@@ -19,6 +19,7 @@ COMMANDS = {
     "env": ("mlpzoo.cli.env:env", "Make, list, remove and lock the families' environments."),
     "data": ("mlpzoo.cli.data:data", "Fetch, check and make data sets."),
     "train": ("mlpzoo.cli.train:train", "Train a model of a family on a data set."),
+    "results": ("mlpzoo.cli.results:results", "List stored results and checkpoints; delete stale ones."),
     "reference": (
         "mlpzoo.cli.reference:reference",
         "Compute the values that models are compared with, by DFT.",

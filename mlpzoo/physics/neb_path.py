@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SHORTEST_CONTACT = 0.75
 """Linear interpolation is kept while no contact gets shorter than this share of the end points' shortest."""
+DIP_EV = 0.005  # what converged images may be too low by, with forces of 0.02 eV/Å
 _IDPP_FORCE = 0.01  # Å⁻³: the image-dependent pair potential has no unit of energy
 _IDPP_STEPS = 200
 
@@ -117,6 +118,23 @@ def path_lengths(band: FloatArray) -> FloatArray:
     """Reaction coordinate: length of the path up to each image in Å, shape (n_images,), in 3N dimensions."""
     steps = np.linalg.norm(np.diff(band, axis=0).reshape(len(band) - 1, -1), axis=1)
     return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def dips(energies: FloatArray) -> list[int]:
+    """Images between the ends that are lower than both neighbours by `DIP_EV` or more, the lowest first."""
+    below = np.minimum(energies[:-2], energies[2:]) - energies[1:-1]
+    return [int(k) + 1 for k in np.argsort(energies[1:-1], kind="stable") if below[k] > DIP_EV]
+
+
+def resampled(band: FloatArray, n_images: int) -> FloatArray:
+    """As many images at equal distances along a band, by straight lines; both ends are kept."""
+    lengths = path_lengths(band)
+    places = np.linspace(0.0, lengths[-1], n_images)
+    after = np.clip(np.searchsorted(lengths, places), 1, len(band) - 1)
+    share = ((places - lengths[after - 1]) / (lengths[after] - lengths[after - 1]))[:, None, None]
+    found = (1 - share) * band[after - 1] + share * band[after]
+    found[0], found[-1] = band[0], band[-1]
+    return np.asarray(found)
 
 
 def tangents(band: FloatArray, energies: FloatArray) -> FloatArray:

@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from mlpzoo.errors import UsageError
+from mlpzoo.task_run import reason
 from mlpzoo.testing import benchmark_declared, benchmark_repeated, benchmark_returned
 from mlpzoo.testing.report import CheckResult, NotApplicableError
-from mlpzoo.worker import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

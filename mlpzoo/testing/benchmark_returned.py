@@ -9,9 +9,9 @@ import numpy as np
 
 from mlpzoo.benchmark import Outcome
 from mlpzoo.results import unpack
+from mlpzoo.task_run import report_of
 from mlpzoo.testing.benchmark_report import BenchmarkCheck
 from mlpzoo.testing.report import NotApplicableError, require
-from mlpzoo.worker import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,10 @@ import numpy as np
 
 from mlpzoo.benchmark import Job, Outcome
 from mlpzoo.results import unpack
+from mlpzoo.task_run import reason, report_of
 from mlpzoo.testing.benchmark_interrupted import InterruptedHere, count_calls
 from mlpzoo.testing.process import changes_of_process, output_of
 from mlpzoo.testing.structures import perturbed
-from mlpzoo.worker import reason, report_of
 
 if TYPE_CHECKING:
     from mlpzoo import wire

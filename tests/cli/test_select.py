@@ -33,9 +33,7 @@ def pairs(zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zoo:
 
 def select(zoo: Zoo, *more: str) -> Done:
     data = ("-d", "few=cu:few", "-d", "many=cu:few+many")
-    return zoo(
-        "select", "pairs", *data, "--vary", "n_functions=3,9", "-p", "smoke", "-r", "toy", "-q", *more
-    )
+    return zoo("select", "pairs", *data, "--vary", "n_functions=3,9", "-p", "smoke", "-r", "toy", "-q", *more)
 
 
 def test_candidates_are_all_combinations(pairs: Zoo) -> None:

@@ -103,3 +103,20 @@ def test_same_command_after_a_power_cut_does_only_what_was_not_finished(tmp_path
         (model, case) for model in ("toy/good", "toy/chatty") for case in ("toy-cu", "toy-al")
     }
     assert not list((home / "results").glob("*.part"))
+
+
+def test_two_commands_at_once_compute_every_result_once(tmp_path: Path) -> None:
+    home, log = tmp_path / "home", tmp_path / "log"
+    command = ("compare", "-m", "toy/good", *ON_TOYS, "-f", "csv")
+    environment = {"ZOO_TOYS_LOG": str(log), "ZOO_TOYS_SLEEP": "0.7"}
+    with (
+        harness.started(*command, home=home, **environment) as first,
+        harness.started(*command, home=home, **environment) as second,
+    ):
+        (out, _), (also, waited) = (p.communicate(timeout=harness.PATIENCE_S) for p in (first, second))
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert out == also
+    assert "[2/2]" in waited
+    runs = Counter(tuple(line.split()) for line in log.read_text().splitlines())
+    assert set(runs.values()) == {1}
+    assert sorted(p.suffix for p in (home / "results").iterdir()) == [".json", ".json"]

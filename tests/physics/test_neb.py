@@ -16,6 +16,8 @@ from ase.optimize import FIRE, LBFGS
 from mlpzoo.checkpoint import Checkpoint
 from mlpzoo.errors import BadNumberError, CalculationError, DataError
 from mlpzoo.physics import neb as neb_module
+from mlpzoo.physics import neb_band as band_module
+from mlpzoo.physics import neb_pieces as pieces_module
 from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.evaluate import Evaluated
 from mlpzoo.physics.hops import vacancy_hops
@@ -23,9 +25,11 @@ from mlpzoo.physics.neb import NebSettings, find_path
 from mlpzoo.physics.neb import Path as Band
 from mlpzoo.physics.neb_path import (
     band_forces,
+    dips,
     displacement,
     interpolated,
     path_lengths,
+    resampled,
     shortest_contact,
     tangents,
     unwrapped,
@@ -223,6 +227,19 @@ def test_shortest_contact_is_over_the_border_of_a_periodic_cell(pbc: bool) -> No
     assert shortest_contact(atoms, atoms.positions) == pytest.approx(1.2 if pbc else 8.8)
 
 
+def test_dips_are_found_the_lowest_first() -> None:
+    assert dips(np.array([0.0, 0.5, 0.2, 0.6, 0.1, 0.9, 0.0])) == [4, 2]
+    assert dips(np.array([0.0, 0.5, 0.499, 0.6, 0.0])) == [], "not by what forces leave"
+    assert dips(np.array([0.0, 0.5, 0.0])) == []
+
+
+def test_resampled_band_has_equal_steps_along_the_old_one() -> None:
+    corner = np.array([[[0.0, 0, 0]], [[1.0, 0, 0]], [[1.0, 3.0, 0]]])
+    found = resampled(corner, 5)
+    assert found[:, 0] == pytest.approx(np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 2, 0], [1, 3, 0]]))
+    assert np.array_equal(found[[0, -1]], corner[[0, -1]])
+
+
 def test_ends_that_do_not_belong_together_are_an_error() -> None:
     a = Atoms("CuAl", [[0, 0, 0], [2, 2, 2]], cell=[5, 5, 5], pbc=True)
     b, c = a[[1, 0]], a.copy()
@@ -263,6 +280,62 @@ def test_saddle_of_mueller_and_brown_is_found() -> None:
     assert path.energies_ev.max() == pytest.approx(-0.40665, abs=1e-4)
     highest = path.positions_ang[int(np.argmax(path.energies_ev)), 0]
     assert highest == pytest.approx([-0.822, 0.624, 0.0], abs=5e-3)
+
+
+@pytest.fixture(scope="module")
+def far_ends() -> tuple[Relaxed, Relaxed]:
+    """The deep minima of Müller and Brown, -146.70 and -108.17; a third one, -80.77, lies between them."""
+    return tuple(
+        relax(Atoms("Cu", [[x, y, 0.0]]), MuellerBrown(), fmax_ev_per_ang=1e-4)
+        for x, y in ((-0.56, 1.44), (0.62, 0.03))
+    )
+
+
+@pytest.mark.parametrize("n_images", [3, 5, 7, 9])
+def test_path_over_two_saddles_is_found_with_any_number_of_images(
+    far_ends: tuple[Relaxed, Relaxed], n_images: int
+) -> None:
+    """With 5 and 9 images the band slides from one saddle to the other and does not converge in one piece."""
+    path = find_path(*far_ends, MuellerBrown(), NebSettings(n_images=n_images, fmax_ev_per_ang=0.005))
+    assert path.energies_ev.max() == pytest.approx(-0.40665, abs=1e-4)
+    assert path.reverse_barrier_ev == pytest.approx(1.08167 - 0.40665, abs=1e-3)
+    assert np.array_equal(path.positions_ang[0], far_ends[0].atoms.positions)
+    assert path.positions_ang[-1] == pytest.approx(far_ends[1].atoms.positions, abs=1e-12)
+    assert path.fmax_ev_per_ang < 0.005
+    if n_images in {5, 9}:
+        [image] = path.minima
+        assert path.energies_ev[image] == pytest.approx(-0.80768, abs=1e-3)
+        assert path.positions_ang[image, 0] == pytest.approx([-0.05, 0.467, 0.0], abs=5e-3)
+        assert path.minima_ev == pytest.approx([1.46700 - 0.80768], abs=1e-3)
+        second = path.energies_ev[image:].max()
+        assert second == pytest.approx(-0.72249, abs=1e-4), "the other saddle, (0.212, 0.293)"
+
+
+def test_start_that_cannot_be_the_lowest_is_not_cut(
+    far_ends: tuple[Relaxed, Relaxed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut: list[float] = []
+    real = neb_module.in_pieces
+
+    def counted(failed, *args, **kwargs):
+        cut.append(failed.band.barrier_ev)
+        return real(failed, *args, **kwargs)
+
+    monkeypatch.setattr(neb_module, "in_pieces", counted)
+    path = find_path(*far_ends, MuellerBrown(), NebSettings(n_images=9, fmax_ev_per_ang=0.005))
+    assert len(cut) < 3, "all three fail in one piece"
+    assert sum(isinstance(found, str) for found in path.by_start_ev.values()) == 3 - len(cut)
+
+
+def test_band_without_a_minimum_on_its_way_stays_unconverged(
+    copper: tuple[Relaxed, Relaxed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relaxed: list[object] = []
+    real = pieces_module.relax
+    monkeypatch.setattr(pieces_module, "relax", lambda *a, **k: relaxed.append(0) or real(*a, **k))
+    with pytest.raises(CalculationError, match=r"highest image 0\.7"):
+        find_path(*copper, EMT(), NebSettings(n_images=5, max_iterations=8))
+    assert relaxed, "it looked for one"
 
 
 @pytest.mark.parametrize("crystal", [CU, AL, NI], ids=["cu", "al", "ni"])
@@ -380,7 +453,7 @@ def same(a: Band, b: Band) -> bool:
 def test_interrupted_search_continues_exactly(
     copper: tuple[Relaxed, Relaxed], copper_path: Band, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neb_module, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(band_module, "SAVE_EVERY_S", 0.0)
     checkpoint = Checkpoint(tmp_path / "band")
     found: list[Band] = []
     sessions = 0
@@ -394,10 +467,38 @@ def test_interrupted_search_continues_exactly(
     assert same(found[0], copper_path)
 
 
+def test_interrupted_search_in_pieces_continues_exactly(
+    far_ends: tuple[Relaxed, Relaxed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(MuellerBrown):
+        calls = 0
+
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
+            self.calls += 1
+            if self.calls > 150:
+                raise KeyboardInterrupt
+            super().calculate(atoms, properties, system_changes)
+
+    settings = NebSettings(n_images=5, fmax_ev_per_ang=0.005)
+    monkeypatch.setattr(band_module, "SAVE_EVERY_S", 0.0)
+    found: list[Band] = []
+    sessions = 0
+    while not found and sessions < 20:
+        sessions += 1
+        try:
+            found.append(find_path(*far_ends, Killed(), settings, checkpoint=Checkpoint(tmp_path / "band")))
+        except KeyboardInterrupt:
+            continue
+    assert 3 < sessions < 20
+    whole = find_path(*far_ends, MuellerBrown(), settings)
+    assert whole.minima
+    assert same(found[0], whole)
+
+
 def test_checkpoint_of_another_band_is_not_used(
     copper: tuple[Relaxed, Relaxed], copper_path: Band, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neb_module, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(band_module, "SAVE_EVERY_S", 0.0)
     checkpoint = Checkpoint(tmp_path / "band")
     with pytest.raises(KeyboardInterrupt):
         find_path(

@@ -13,6 +13,7 @@ from mlpzoo.benchmarks import interstitial_migration, migration, vacancy_migrati
 from mlpzoo.data.registry import available
 from mlpzoo.errors import CalculationError
 from mlpzoo.physics import neb as neb_module
+from mlpzoo.physics import neb_band as band_module
 from mlpzoo.physics import relax as relax_module
 from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.eos import equation_of_state
@@ -96,7 +97,7 @@ def test_values_are_those_of_the_path() -> None:
 
 
 def test_what_makes_a_barrier_uncertain_is_told() -> None:
-    path = band([0.0, -0.1, 0.9, 0.3, -0.3], straight=0.9, bowed="the path did not converge")
+    path = band([0.0, 0.1, 0.9, 0.3, -0.3], straight=0.9, bowed="the path did not converge")
     outcome = migration.outcome(path, ended(0.0), ended(-0.3), ["between some interstitials"])
     assert outcome.message.split("; ") == [
         "between some interstitials",
@@ -112,7 +113,11 @@ def test_what_makes_a_barrier_uncertain_is_told() -> None:
         "the path leads through a minimum 50 meV below its ends",
         "from the bowed start the barrier is 0.650 eV",
     ]
-    shallow = band([0.0, 0.4, -0.004, 0.3, 0.0], straight=0.4)
+    path = band([0.0, 0.4, 0.1, 0.3, -0.002], straight=0.4)
+    assert migration.outcome(path, ended(), ended(-0.002), []).message == (
+        "the path leads through a minimum 0.102 eV above its ends"
+    )
+    shallow = band([0.0, 0.004, -0.0005, 0.4, 0.0], straight=0.4)
     assert migration.outcome(shallow, ended(), ended(), []).message == ""
 
 
@@ -189,7 +194,7 @@ def test_started_again_it_relaxes_nothing_again(
 ) -> None:
     first, second, third, volumes = (mlpzoo.load("emt/emt") for _ in range(4))
     with monkeypatch.context() as patch:
-        patch.setattr(neb_module, "evaluate_many", _interrupt)
+        patch.setattr(band_module, "evaluate_many", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             vacancy_migration.SPEC.run(first, cases["al-vacancy"], SMOKE, Job(directory=tmp_path))
     again = vacancy_migration.SPEC.run(second, cases["al-vacancy"], SMOKE, Job(directory=tmp_path))
