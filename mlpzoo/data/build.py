@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlpzoo import __version__
 from mlpzoo.data.frames import Frame, LevelLabels
 from mlpzoo.data.manifest import (
     PATH_FORCES,
@@ -121,7 +122,7 @@ def build_dataset(
         citation=CITATION,
         reference=_level(queue, selection, reference),
         noise_floor=tuple(_level(queue, selection, level) for level in coarser),
-        provenance=_provenance(queue, selection, kind),
+        provenance=_provenance(queue, selection, kind, name=name or system, system=system),
     )
     stress = all(done[reference].stress_ev_per_ang3 is not None for done in labels)
     files: dict[str, list[Frame]] = {}
@@ -193,7 +194,7 @@ def _how(label: Label) -> tuple[Any, ...]:
     return label.code, label.level_of_theory, label.settings, label.pseudopotentials
 
 
-def _provenance(queue: Queue, selection: Selection, kind: str) -> dict[str, Any]:
+def _provenance(queue: Queue, selection: Selection, kind: str, *, name: str, system: str) -> dict[str, Any]:
     used = {frame.run for frame, _ in selection.complete}
     runs = [run for run in queue.runs() if run.run in used]
     labels = [label for _, done in selection.complete for label in done.values()]
@@ -204,7 +205,11 @@ def _provenance(queue: Queue, selection: Selection, kind: str) -> dict[str, Any]
         "r_cap_ang": R_CAP_ANG,
     }
     scf = "each level after the first starts from the first one's density"
+    commands = [f"mlpzoo data label QUEUE{''.join(f' --level {level}' for level in selection.levels)}"]
+    commands.append(f"mlpzoo data build QUEUE --name {name} --system {system} --kind {kind} --out DIR")
     return (rare if kind == RE_FORCES else {}) | {
+        "mlpzoo": __version__,
+        "commands": commands,
         "labelled_between": sorted({label.date for label in labels}),
         "energy": "total energy of the smeared system (free energy), consistent with the forces",
         **({"scf_start": scf} if len(selection.levels) > 1 else {}),

@@ -106,7 +106,7 @@ def run_sample(
         run=name,
         system=plan.system,
         sampler=who,
-        settings=_settings(plan, sample),
+        settings=_settings(plan, sample, who),
         counts=counts | {"frames": float(len(frames))},
         date=datetime.now(timezone.utc).date().isoformat(),
     )
@@ -137,13 +137,15 @@ def _frame(plan: SamplingPlan, sample: Sample, made: Made, number: int, sampler:
     )
 
 
-def _settings(plan: SamplingPlan, sample: Sample) -> dict[str, Any]:
+def _settings(plan: SamplingPlan, sample: Sample, sampler: str) -> dict[str, Any]:
     """What decides the structures, for the record."""
     import dataclasses
 
     blank = type(sample)(name="", method=sample.method, count=1)
     given = {k: v for k, v in dataclasses.asdict(sample).items() if v != getattr(blank, k)}
+    model = "" if sampler == "none" else f" --model {sampler.partition(',')[0]}"
     given |= {
+        "command": f"mlpzoo data sample --plan sampling.toml --only {sample.name}{model} --out QUEUE",
         "method": sample.method,
         "crystal": plan.crystal,
         "lattice_constant_ang": plan.lattice_constant_ang,
