@@ -258,7 +258,7 @@ def _remarks(train: Sequence[Part], tests: Mapping[str, Sequence[Part]]) -> Iter
     for name, parts in tests.items():
         difference = _difference(train[0], parts[0])
         if difference:
-            yield f"test {name} is of another level of theory than the training set: {difference}"
+            yield f"test {name} was labelled otherwise than the training set: {difference}"
         same = list(copies(train, parts))
         if same:  # in published sets, too: shears of opposite sign in mlearn-si
             n = sum(len(part.indices) for part in parts)
