@@ -52,9 +52,9 @@ def blocks(language, text=TEXT):
 def installed(tmp_path):
     """The documented plugin, as pip would lay it out (without its lock: the framework is importable here)."""
     backend, training, benchmark, test, engine = blocks("python")
-    (imported,) = re.findall(r"`(from mlpzoo\.training import .*)`", TEXT)
-    backend = backend.replace("\n\n@hookimpl", f"\n{training}\n\n@hookimpl")
-    (tmp_path / "mlpzoo_flat.py").write_text(f"{imported}\n{backend}\n\n{benchmark}\n\n{engine}")
+    backend = backend.replace("class FlatBackend:", "class FlatBackend(FlatTraining):")
+    text = f"{training}\n\n{backend}\n\n{benchmark}\n\n{engine}"
+    (tmp_path / "mlpzoo_flat.py").write_text(text)
     (tmp_path / "test_einstein.py").write_text(test)
     (tmp_path / "silver").mkdir()
     for name in ("crystal", "references"):

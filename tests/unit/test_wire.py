@@ -12,9 +12,12 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 
 from mlpzoo import wire
 from mlpzoo.benchmark import Case, Reference, RunSettings
+from mlpzoo.labelled import packed
 from mlpzoo.models import Checkpoint, ModelCard, ModelSpec
 from mlpzoo.results import pack, unpack
 
@@ -31,6 +34,8 @@ CASE = Case(
     references=(Reference(quantity="e", value=1.5, level_of_theory="PBE", source="10.1/x"),),
 )  # fmt: skip
 FORCES = np.random.default_rng(0).normal(size=(4, 3))
+LABELLED = Atoms("Si2", positions=FORCES[:2], cell=np.eye(3), pbc=(True, False, True))
+LABELLED.calc = SinglePointCalculator(LABELLED, energy=-1.5, forces=FORCES[2:])
 
 MESSAGES = [
     wire.Open(plugin_module="p", family="x", model=SPEC),
@@ -51,6 +56,11 @@ MESSAGES = [
         settings=RunSettings(), floor="noise",
     ),
     wire.RunChecks(plugin_module="p", family="x", model=SPEC, names=["gradient"]),
+    wire.Train(
+        plugin_module="p", family="x", name="mine", directory="/w", train=packed([LABELLED]), validation=packed([]),
+        tests={"set:test": packed([LABELLED, LABELLED])}, settings={"steps": 3, "rate": 1e-3, "ema": True, "kind": "a"},
+        seed=1, device="cpu", threads=2,
+    ),
     wire.Opened(card=CARD, frameworks={"torch": "2.13.0"}),
     wire.Calculated(results={"energy": pack(np.array([-1.5])), "forces": pack(FORCES)}),
     wire.Progress(done=3, total=7, what="frames"),
@@ -60,6 +70,11 @@ MESSAGES = [
     wire.Report(status="failed", message="why", remote_traceback="Traceback ...", wall_time_s=0.5),
     wire.Checked(name="gradient", promise="F = -dE/dr", status="passed", message="", seconds=0.1),
     wire.ChecksDone(),
+    wire.TrainingDone(
+        path="/w/model", elements=("Si",), properties=("energy",), cutoff_ang=5.0, n_parameters=7, title="T",
+        citation="C", notes="N", errors={"training": {"rmse": 0.1 + 0.2}}, training_time_s=1.5,
+        frameworks={"torch": "2.13.0"}, python="3.11", device_name="CPU", threads=2,
+    ),
     wire.Failure(kind="ValueError", message="bad", hint="try", remote_traceback="...\nValueError: bad"),
 ]  # fmt: skip
 REQUESTS, REPLIES = typing.get_args(wire.Request), typing.get_args(wire.Reply)
