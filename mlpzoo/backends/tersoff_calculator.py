@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
-from ase.neighborlist import NeighborList
 from ase.stress import full_3x3_to_voigt_6_stress
+
+from mlpzoo.backends.pairs import pairs
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -145,17 +146,10 @@ class TersoffCalculator(Calculator):
 
 
 def _bonds(atoms: Any, cutoff_ang: float) -> tuple[IntArray, IntArray, FloatArray]:
-    """Directed bonds i -> j (every image) and their vectors, sorted by i."""
-    neighbours = NeighborList(
-        [0.5 * cutoff_ang] * len(atoms), skin=0.0, self_interaction=False, bothways=True
-    )
-    neighbours.update(atoms)
-    found = [neighbours.get_neighbors(a) for a in range(len(atoms))]
-    i = np.repeat(np.arange(len(atoms)), [len(indices) for indices, _ in found])
-    j = np.concatenate([indices for indices, _ in found]).astype(np.int64)
-    offsets = np.concatenate([shift.reshape(-1, 3) for _, shift in found])
-    vectors = atoms.positions[j] - atoms.positions[i] + offsets @ atoms.cell.array
-    return i, j, vectors
+    """All pairs within the cutoff, both ways: first atoms in order, second atoms, vectors."""
+    i, j, vectors, _ = pairs(atoms, cutoff_ang)
+    order = np.argsort(i, kind="stable")
+    return i[order], j[order], vectors[order]
 
 
 def _pairs_of_bonds(i: IntArray, active: NDArray[np.bool_]) -> tuple[IntArray, IntArray]:

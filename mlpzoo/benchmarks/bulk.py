@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 
 from mlpzoo.benchmark import BenchmarkSpec, Case, Job, Outcome, Quantity, RunSettings
 from mlpzoo.benchmarks.crystals import crystal_cases
+from mlpzoo.errors import CalculationError
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
     from mlpzoo.data.dataset import DatasetSpec
+    from mlpzoo.physics.elastic import ElasticConstants
+
+SAME_SHARE, ODD_SHARE = 0.05, 0.5
+"""Two bulk moduli, from energies and from stresses, that differ by more are told, or are an error."""
 
 _QUANTITIES = (
     Quantity(name="lattice_constant", unit="Å", title="a", better="closer", decimals=4),
@@ -46,7 +51,8 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
     """Equation of state, then elastic constants at the lattice constant that it gave.
 
     Raises:
-        CalculationError: There is no minimum, a relaxation did not converge, or the stress is wrong.
+        CalculationError: There is no minimum, a relaxation did not converge, or the stress is wrong: not that
+            of a cubic crystal, or not the derivative of the energy.
     """
     from mlpzoo.physics.crystals import Crystal
     from mlpzoo.physics.elastic import elastic_constants
@@ -61,6 +67,7 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
         progress=job.progress,
         checkpoint=job.checkpoint("elastic"),
     )
+    remarks = _disagreement(eos.fit.bulk_modulus_gpa, elastic) if elastic.method == "stress" else []
     values = {
         "lattice_constant": eos.lattice_constant_ang,
         "bulk_modulus": eos.fit.bulk_modulus_gpa,
@@ -71,7 +78,7 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
         "eos_residual": eos.residual_mev,
         "elastic_residual": elastic.residual_percent,
     }
-    absent, remarks = {}, []
+    absent = {}
     if elastic.zener is None:
         absent["zener_anisotropy"] = "unstable"
         remarks.append(f"the crystal is mechanically unstable: not {', not '.join(elastic.violated)}")
@@ -93,6 +100,19 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
         },
         message="; ".join(remarks),
     )
+
+
+def _disagreement(from_energies_gpa: float, elastic: ElasticConstants) -> list[str]:
+    """What to say of the two bulk moduli; they are one number if the stress is that of the energy."""
+    from_stresses_gpa = elastic.bulk_modulus_gpa
+    share = abs(from_stresses_gpa / from_energies_gpa - 1)
+    numbers = f"(C11 + 2 C12) / 3 is {from_stresses_gpa:.1f} GPa, B from energies {from_energies_gpa:.1f} GPa"
+    if share > ODD_SHARE:
+        raise CalculationError(
+            f"the stress is not the derivative of the energy: {numbers}",
+            hint="the plugin's unit or sign of the stress may be wrong: 'mlpzoo check' shows it",
+        )
+    return [f"the stress is not quite that of the energy: {numbers}"] if share > SAME_SHARE else []
 
 
 SPEC = BenchmarkSpec(

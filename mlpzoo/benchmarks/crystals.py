@@ -32,6 +32,13 @@ def force_tolerance(profile: Profile) -> float:
     return _FMAX_EV_PER_ANG[profile]
 
 
+def below_zero(energy_ev: float) -> list[str]:
+    """What to say of a formation energy."""
+    if energy_ev >= 0:
+        return []
+    return ["a negative formation energy: the crystal is not the ground state of this model"]
+
+
 def crystal_cases(
     datasets: Sequence[DatasetSpec],
     *,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlpzoo.benchmark import BenchmarkSpec, Case, Job, Outcome, Quantity, RunSettings
-from mlpzoo.benchmarks.crystals import crystal_cases, force_tolerance, supercell_repeat
+from mlpzoo.benchmarks.crystals import below_zero, crystal_cases, force_tolerance, supercell_repeat
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -73,7 +73,7 @@ def _outcome(found: InterstitialFormation) -> Outcome:
     lowest, energy = found.lowest()
     values = {"formation_lowest": energy, "n_sites": float(found.n_sites)}
     absent = {f"formation_{name}": "failed" for name in found.failed if name in INTERSTITIALS}
-    remarks = [f"lowest: {INTERSTITIALS.get(lowest, lowest)}"]
+    remarks = [f"lowest: {INTERSTITIALS.get(lowest, lowest)}", *below_zero(energy)]
     for name, one in found.found.items():
         called = INTERSTITIALS[name]
         if one.became == name:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlpzoo.physics.relax import Relaxed
 
 _IMAGES: dict[Profile, int] = {"smoke": 5, "standard": 7, "paper": 9}
+_ITERATIONS: dict[Profile, int] = {"smoke": 150, "standard": 300, "paper": 300}
 UNEQUAL_MEV = 5.0  # end points of a symmetric hop may differ by what fmax leaves
 
 QUANTITIES = (
@@ -30,7 +31,12 @@ def neb_settings(profile: Profile, seed: int) -> NebSettings:
     """Half the force that relaxations may leave: the saddle's error is second order in it, but not small."""
     from mlpzoo.physics.neb import NebSettings
 
-    return NebSettings(n_images=_IMAGES[profile], fmax_ev_per_ang=force_tolerance(profile) / 2, seed=seed)
+    return NebSettings(
+        n_images=_IMAGES[profile],
+        fmax_ev_per_ang=force_tolerance(profile) / 2,
+        max_iterations=_ITERATIONS[profile],
+        seed=seed,
+    )
 
 
 def outcome(path: Path, initial: Relaxed, final: Relaxed, remarks: list[str]) -> Outcome:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlpzoo.benchmark import BenchmarkSpec, Case, Job, Outcome, Quantity, RunSettings
-from mlpzoo.benchmarks.crystals import crystal_cases, force_tolerance, supercell_repeat
+from mlpzoo.benchmarks.crystals import below_zero, crystal_cases, force_tolerance, supercell_repeat
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
@@ -54,6 +54,11 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
     )
     best = found.relaxed.atoms
     moved = best.positions - vacancy(crystal, repeat).positions
+    others = [
+        f"the start '{name}' ends {energy - found.relaxed_ev:.3f} eV above '{found.start}'"
+        for name, energy in found.by_start_ev.items()
+        if energy > found.relaxed_ev + SAME_START_EV
+    ]
     return Outcome(
         values={
             "vacancy_formation": found.relaxed_ev,
@@ -62,11 +67,7 @@ def run(calculator: Calculator, case: Case, settings: RunSettings, job: Job) -> 
             "n_sites": float(found.n_sites),
         },
         arrays={"positions_ang": best.positions, "cell_ang": best.cell.array},
-        message="; ".join(
-            f"the start '{name}' ends {energy - found.relaxed_ev:.3f} eV above '{found.start}'"
-            for name, energy in found.by_start_ev.items()
-            if energy > found.relaxed_ev + SAME_START_EV
-        ),
+        message="; ".join([*below_zero(found.relaxed_ev), *others]),
     )
 
 

@@ -6,6 +6,7 @@ converge in one piece is cut at the minima that it leads through, see `mlpzoo.ph
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from mlpzoo.physics.evaluate import Progress, nothing
 from mlpzoo.physics.neb_band import BandError, Limits, converge
 from mlpzoo.physics.neb_path import dips, displacement, interpolated, largest_force, path_lengths
 from mlpzoo.physics.neb_pieces import SAME_ANG, Pieces, in_pieces
+from mlpzoo.physics.neb_work import check_work
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -123,7 +125,7 @@ def find_path(
         checkpoint: Where an interrupted search is continued, exactly.
 
     Raises:
-        CalculationError: No start converged.
+        CalculationError: No start converged, or the forces are not those of the energies.
         DataError: The end points do not belong together.
     """
     checkpoint = checkpoint or Checkpoint()
@@ -159,7 +161,7 @@ def find_path(
         lowest = min((pieces.band.barrier_ev for pieces in found.values()), default=np.inf)
         if unfinished[name].band.barrier_ev >= lowest - SAME_EV:
             continue
-        try:
+        with contextlib.suppress(CalculationError):  # then what is told of it is how it failed as a whole
             found[name] = in_pieces(
                 unfinished[name],
                 initial.atoms,
@@ -169,8 +171,6 @@ def find_path(
                 checkpoint=_child(checkpoint, name),
             )
             outcome[name] = found[name].band.barrier_ev
-        except CalculationError as error:
-            outcome[name] = error.message
     if not found:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in outcome.items())
         raise CalculationError(
@@ -179,6 +179,7 @@ def find_path(
         )
     best = min(found, key=lambda name: found[name].band.barrier_ev)
     band = found[best].band
+    check_work(band, initial.atoms, calculator)
     return Path(
         positions_ang=band.positions_ang,
         energies_ev=band.energies_ev,

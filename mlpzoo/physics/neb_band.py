@@ -58,12 +58,14 @@ class Band:
         energies_ev: Shape (n_images,).
         fmax_ev_per_ang: Largest force on the band.
         n_iterations: Moves that it took.
+        forces_ev_per_ang: True forces on the images between the ends, shape (n_images - 2, n_atoms, 3).
     """
 
     positions_ang: NDArray[np.float64]
     energies_ev: NDArray[np.float64]
     fmax_ev_per_ang: float
     n_iterations: int
+    forces_ev_per_ang: NDArray[np.float64]
 
     @property
     def barrier_ev(self) -> float:
@@ -205,6 +207,7 @@ def converge(
             energies_ev=energies,
             fmax_ev_per_ang=residual,
             n_iterations=state.n_iterations,
+            forces_ev_per_ang=true_forces,
         )
         if state.climbing and residual < limits.fmax_ev_per_ang:
             return here

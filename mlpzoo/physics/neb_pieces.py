@@ -16,7 +16,15 @@ import numpy as np
 
 from mlpzoo.errors import CalculationError
 from mlpzoo.physics.neb_band import Band, BandError, Limits, converge
-from mlpzoo.physics.neb_path import dips, displacement, largest_force, resampled
+from mlpzoo.physics.neb_path import (
+    SHORTEST_CONTACT,
+    dips,
+    displacement,
+    interpolated,
+    largest_force,
+    resampled,
+    shortest_contact,
+)
 from mlpzoo.physics.relax import relax
 
 if TYPE_CHECKING:
@@ -77,7 +85,8 @@ def in_pieces(
         )
     ):
         ramp = np.linspace(0.0, 1.0, len(part))[:, None, None]
-        start = resampled(part + (ramp if number == 0 else 1 - ramp) * shift, len(band.energies_ev))
+        moved = part + (ramp if number == 0 else 1 - ramp) * shift
+        start = _without_clash(resampled(moved, len(band.energies_ev)), atoms)
         place = checkpoint.child(str(number))
         try:
             piece = Pieces(
@@ -89,6 +98,18 @@ def in_pieces(
             )
         sides.append(piece)
     return _joined(*sides)
+
+
+def _without_clash(start: NDArray[np.float64], atoms: Atoms) -> NDArray[np.float64]:
+    """The start of a piece; that between its ends, if the relaxation has led atoms of it into each other."""
+    contacts = [shortest_contact(atoms, positions) for positions in start]
+    if min(contacts) >= SHORTEST_CONTACT * min(contacts[0], contacts[-1]):
+        return start
+    ends = atoms.copy(), atoms.copy()
+    for end, positions in zip(ends, start[[0, -1]], strict=True):
+        end.set_positions(positions, apply_constraint=False)
+    between = interpolated(*ends, len(start))
+    return between if np.allclose(between[-1], start[-1]) else start
 
 
 def _minimum(
@@ -132,6 +153,13 @@ def _joined(left: Pieces, right: Pieces) -> Pieces:
             energies_ev=np.concatenate([left.band.energies_ev, right.band.energies_ev[1:]]),
             fmax_ev_per_ang=max(left.band.fmax_ev_per_ang, right.band.fmax_ev_per_ang),
             n_iterations=left.band.n_iterations + right.band.n_iterations,
+            forces_ev_per_ang=np.concatenate(
+                [
+                    left.band.forces_ev_per_ang,
+                    np.zeros_like(left.band.positions_ang[:1]),  # relaxed
+                    right.band.forces_ev_per_ang,
+                ]
+            ),
         ),
         minima=(*left.minima, last, *(last + image for image in right.minima)),
     )

@@ -137,11 +137,9 @@ for frame in run(atoms, temperature_kelvin=900.0, time_fs=280.0, seed=3, timeste
 """
 
 
-@pytest.mark.parametrize("ensemble", ["langevin", "velocity_verlet"])
-def test_killed_at_any_moment_and_started_again_it_is_the_same_trajectory(
-    tmp_path: Path, ensemble: str
-) -> None:
+def test_killed_at_any_moment_and_started_again_it_is_the_same_trajectory(tmp_path: Path) -> None:
     """140 steps of EMT, whose neighbour lists depend on the past; files of samples fill up on the way."""
+    ensemble = "langevin"  # NVE is saved by the same code, and has no generator to forget
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def start(name: str) -> subprocess.Popen[str]:

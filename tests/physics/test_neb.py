@@ -34,6 +34,7 @@ from mlpzoo.physics.neb_path import (
     tangents,
     unwrapped,
 )
+from mlpzoo.physics.neb_work import work
 from mlpzoo.physics.relax import Relaxed, relax
 
 CU = Crystal(symbol="Cu", structure="fcc", lattice_constant_ang=3.59)
@@ -424,6 +425,53 @@ def test_one_start_that_fails_does_not_hide_the_other() -> None:
     assert path.start == "straight"
     assert path.by_start_ev["straight"] == pytest.approx(0.5, abs=1e-3)
     assert "not finite" in str(path.by_start_ev["bowed"])
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, 0.01, 3.0])
+def test_forces_that_are_not_those_of_the_energy_give_no_barrier(factor: float) -> None:
+    class Scaled(Valley):
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
+            super().calculate(atoms, properties, system_changes)
+            self.results["forces"] = factor * self.results["forces"]
+
+    surface = Scaled(0.3)
+    initial, final = (end(Atoms("Cu", [[x, 0.0, 0.0]]), surface) for x in (-1.0, 1.0))
+    with pytest.raises(CalculationError, match=r"not those of the energy|no path converged"):
+        find_path(initial, final, surface, NebSettings())
+
+
+def test_path_downhill_from_its_end_has_no_barrier() -> None:
+    """Ends that a model calls relaxed, as it has no forces there; every image between them is lower."""
+
+    class Dome(Valley):
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
+            super().calculate(atoms, properties, system_changes)
+            self.results = {"energy": float(atoms.positions[0, 0] ** 2), "forces": np.zeros((1, 3))}
+
+    surface = Dome(0.0)
+    initial, final = (end(Atoms("Cu", [[x, 0.0, 0.0]]), surface) for x in (-1.0, 1.0))
+    with pytest.raises(CalculationError, match="no image of the path is higher than its ends"):
+        find_path(initial, final, surface, NebSettings())
+
+
+def test_piece_whose_atoms_were_led_into_each_other_starts_anew() -> None:
+    first = Atoms("Cu3", [[0, 0, 0], [4.0, 0.1, 0], [2.0, 3.0, 0]], cell=[20, 20, 20], pbc=True)
+    last = Atoms("Cu3", [[1.0, 0, 0], [5.0, 0.1, 0], [2.0, 3.0, 0]], cell=[20, 20, 20], pbc=True)
+    good = interpolated(first, last, 5)
+    assert np.array_equal(pieces_module._without_clash(good, first), good)
+    bad = good.copy()
+    bad[2, 2] = bad[2, 1] + 0.1
+    assert pieces_module._without_clash(bad, first) == pytest.approx(good)
+
+
+def test_work_of_a_parabola_is_exact_between_its_ends() -> None:
+    """F = -2x: the trapezoidal rule is exact; the ends are taken to have no force, as relaxed ones have none."""
+    x = np.array([0.0, 0.3, 0.7, 1.0])
+    band = np.zeros((4, 1, 3))
+    band[:, 0, 0] = x
+    found = work(band, -2 * band[1:-1])
+    assert found[:3] == pytest.approx([0.0, 0.09, 0.49])
+    assert found[3] == pytest.approx(0.49 + 0.3 * 0.7)
 
 
 def test_energies_that_are_not_finite_are_an_error(copper: tuple[Relaxed, Relaxed]) -> None:

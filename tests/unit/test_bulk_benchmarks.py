@@ -117,3 +117,31 @@ def test_model_that_does_not_hold_the_crystal_fails(cases: dict[str, Case]) -> N
 
     with pytest.raises(CalculationError):
         bulk.SPEC.run(Pushing(), cases["cu"], SMOKE, Job())
+
+
+class Scaled(Calculator):
+    """EMT whose stress is in another unit, or of the other sign."""
+
+    implemented_properties = ["energy", "forces", "stress"]  # noqa: RUF012  (as ASE has it)
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
+        """Energy, forces and stress."""
+        super().calculate(atoms, properties, system_changes)
+        inner = EMT()
+        self.results = {name: inner.get_property(name, atoms) for name in self.implemented_properties}
+        self.results["stress"] = self.factor * self.results["stress"]
+
+
+@pytest.mark.parametrize("factor", [160.2, 2.0, -1.0])
+def test_stress_in_another_unit_or_of_the_other_sign_fails(cases: dict[str, Case], factor: float) -> None:
+    with pytest.raises(CalculationError, match="the stress is not the derivative of the energy"):
+        bulk.SPEC.run(Scaled(factor), cases["cu"], SMOKE, Job())
+
+
+def test_stress_that_is_a_little_off_is_told(cases: dict[str, Case]) -> None:
+    outcome = bulk.SPEC.run(Scaled(1.1), cases["cu"], SMOKE, Job())
+    assert "the stress is not quite that of the energy: (C11 + 2 C12) / 3 is" in outcome.message

@@ -175,3 +175,11 @@ def test_relaxation_that_does_not_converge_fails_the_vacancy(
 def test_starts_of_a_case_are_those_of_its_structure(cases: dict[str, Case]) -> None:
     crystal = Crystal.from_params(cases["si-interstitial"].params)
     assert interstitial_starts(crystal, 2).keys() == {"split_110", "tetrahedral", "hexagonal"}
+
+
+def test_negative_formation_energy_is_told() -> None:
+    found = InterstitialFormation(
+        n_sites=32, found={"octahedral": interstitial(-1.0, "octahedral")}, failed={}
+    )
+    outcome = interstitial_formation._outcome(found)
+    assert "a negative formation energy: the crystal is not the ground state" in outcome.message

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ase.calculators.calculator import all_changes
 from ase.calculators.emt import EMT
 from zoo_trouble import KilledError, Troubled
 
@@ -155,6 +157,24 @@ def test_explosion_has_no_structure_and_fails(case: Case, monkeypatch: pytest.Mo
     monkeypatch.setattr(structure, "supercell_repeat", lambda *_: 2)
     with pytest.raises(CalculationError, match="exploded at 40 fs"):
         structure.SPEC.run(Troubled(bad_at=(21,)), case, SMOKE, Job())
+
+
+class Ideal(Troubled):
+    """Energies of EMT, and no forces: every atom goes its own way."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
+        """Forget the forces."""
+        super().calculate(atoms, properties, system_changes)
+        self.results["forces"] = np.zeros((len(atoms), 3))
+
+
+def test_crystal_that_melts_has_no_peaks(case: Case) -> None:
+    outcome = structure.SPEC.run(Ideal(), case, SMOKE, Job())
+    names = ("peak_position", "peak_height", "first_minimum", "coordination")
+    assert outcome.absent == dict.fromkeys(names, "melted")
+    assert outcome.values.keys() == {"mean_temperature", "n_atoms"}
+    assert re.fullmatch(r"NVT at 951 K, but 1[0-9]+ K in the mean, melted after 0\.\d\d ps", outcome.message)
+    assert outcome.arrays["g"].shape == outcome.arrays["r_ang"].shape
 
 
 def test_data_set_without_temperature_or_with_other_cells_is_refused(tmp_path: Path) -> None:
