@@ -11,7 +11,7 @@ from mlpzoo.data.queue import Label, QueuedFrame, Run
 from mlpzoo.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mlpzoo.data.dataset import Dataset
     from mlpzoo.data.manifest import Level
@@ -89,21 +89,27 @@ def adopt(
 
 
 def _labels(dataset: Dataset, index: int) -> list[Label]:
-    """The labels of one frame: the reference, and the coarser levels."""
+    """The labels of one frame: the reference, and the coarser levels; each with its share of the cost."""
     spec = dataset.spec
     dates = spec.provenance.get("labelled_between", [])
+    costs = {k: float(v) / len(dataset) for k, v in spec.provenance.get("cost_cpu_s", {}).items()}
     energy = 0.0 if dataset.energies is None else float(dataset.energies[index])
     stress = None if dataset.stresses is None else dataset.stresses[index].tolist()
-    found = [_label(spec.reference, energy, dataset.forces[index], stress, dates)]
+    found = [_label(spec.reference, energy, dataset.forces[index], stress, dates, costs)]
     for floor in spec.noise_floor:
         data = dataset.levels[floor.level]
         energy = 0.0 if data.energies is None else float(data.energies[index])
-        found.append(_label(floor, energy, data.forces[index], None, dates))
+        found.append(_label(floor, energy, data.forces[index], None, dates, costs))
     return found
 
 
 def _label(
-    level: Level, energy_ev: float, forces: Any, stress: list[float] | None, dates: Sequence[str]
+    level: Level,
+    energy_ev: float,
+    forces: Any,
+    stress: list[float] | None,
+    dates: Sequence[str],
+    costs: Mapping[str, float],
 ) -> Label:
     return Label(
         level=level.level,
@@ -119,6 +125,7 @@ def _label(
             symbol: {"file": entry.file, "sha256": entry.sha256}
             for symbol, entry in level.pseudopotentials.items()
         },
+        cpu_s=costs.get(level.level, 0.0),
         date=max(dates, default=""),
     )
 

@@ -40,7 +40,7 @@ ANY_CELL: Final = PwLevel(
     conv_thr_ry_per_atom=1.6e-8,
     mixing_beta=0.7,
     stress=True,
-    pulay_ev_per_atom={"Si": -0.0457},  # benchmarks_data/si/training/pulay.py
+    pulay_ev_per_atom={"Si": -0.0457},  # benchmarks_data/si/sampling/pulay.py
 )
 """The level of `K222` for cells of any size: the same cutoff, smearing, k-density and threshold."""
 

@@ -145,7 +145,7 @@ def _settings(plan: SamplingPlan, sample: Sample, sampler: str) -> dict[str, Any
     given = {k: v for k, v in dataclasses.asdict(sample).items() if v != getattr(blank, k)}
     model = "" if sampler == "none" else f" --model {sampler.partition(',')[0]}"
     given |= {
-        "command": f"mlpzoo data sample --plan sampling.toml --only {sample.name}{model} --out QUEUE",
+        "command": f"mlpzoo data sample --plan PLAN --only {sample.name}{model} --out QUEUE",
         "method": sample.method,
         "crystal": plan.crystal,
         "lattice_constant_ang": plan.lattice_constant_ang,

@@ -175,7 +175,7 @@ def test_one_level_is_equally_dense_in_cells_of_all_sizes() -> None:
 
 
 def test_pulay_stress_is_what_quantum_espresso_lacks() -> None:
-    """Stress and -dE/dV of the crystal by QE, 18 Ry (benchmarks_data/si/training/pulay.py): GPa, 5.476 Å."""
+    """Stress and -dE/dV of the crystal by QE, 18 Ry (benchmarks_data/si/sampling/pulay.py): GPa, 5.476 Å."""
     raw, derivative = 0.3020, -0.0254
     extra = ANY_CELL.pulay_stress_ev_per_ang3(bulk("Si", cubic=True, a=5.476)) * 160.2176634
     assert raw + extra == pytest.approx(derivative, abs=0.04)

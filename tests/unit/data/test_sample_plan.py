@@ -60,7 +60,7 @@ def plan_file(tmp_path: Path) -> Path:
 
 
 def test_silicons_own_plan_is_what_the_data_card_promises() -> None:
-    plan = read_plan(embedded_root() / "si" / "training" / "sampling.toml")
+    plan = read_plan(embedded_root() / "si" / "sampling" / "training.toml")
     count = {
         file: sum(s.count for s in plan.samples if s.file == file) for file in {s.file for s in plan.samples}
     }
