@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from ase.calculators.emt import EMT
 
 from mlpzoo.errors import DataError
+from mlpzoo.physics import defect_dynamics
 from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.diffusion import (
+    EXPOSURE_FS,
     N_WINDOWS,
     VACANCY_CORRELATION,
     Estimate,
@@ -20,6 +23,7 @@ from mlpzoo.physics.diffusion import (
     tracer_diffusivity,
 )
 from mlpzoo.physics.events import MigrationEvent, find_events
+from mlpzoo.physics.md import MDFrame
 
 HOP_ANG = 2.35
 FRAME_FS = 20.0
@@ -135,6 +139,47 @@ def test_interval_holds_the_diffusivity_of_a_random_walk(together: bool, n_frame
     assert np.mean([one.value for one in found]) == pytest.approx(true, abs=3.5 * error)
     if n_frames * rate * N_ATOMS > 50:
         assert np.mean([one.high - one.low for one in found]) / 2 < 0.5 * true
+
+
+def test_wave_of_the_period_that_is_averaged_over_does_not_diffuse() -> None:
+    """Long waves of a small cell are coherent for longer than a short run's lag."""
+    frames = np.arange(208)  # of 25 fs: τ is 13 of them, where cos(2πτ/T) is not cos(4πτ/T)
+    wave = np.zeros((len(frames), 2, 3))
+    wave[:, :, 0] = np.sin(2 * np.pi * frames / (EXPOSURE_FS / 25.0))[:, None] * [0.3, -0.3]
+    found = tracer_diffusivity(wave, frame_fs=25.0)
+    assert abs(found.value) < 1e-18
+    assert found.high < 1e-17
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_drift_of_the_lattice_is_taken_out(monkeypatch: pytest.MonkeyPatch, fixed: bool) -> None:
+    """A crystal that drifts as a whole, 8 Å in the run; the positions that are analysed stay."""
+    crystal = Crystal(symbol="Cu", structure="fcc", lattice_constant_ang=3.6)
+    atoms = crystal.supercell(2)
+    del atoms[0]
+    speed = np.zeros(3) if fixed else np.array([0.01, 0.0, -0.003])  # Å/fs
+
+    def drifting(*_: object, **__: object):
+        for step in range(41):
+            yield MDFrame(
+                step=10 * step,
+                time_fs=20.0 * step,
+                positions_ang=atoms.positions + 20.0 * step * speed,
+                potential_energy_ev=0.0,
+                kinetic_energy_ev=1.0,
+            )
+
+    monkeypatch.setattr(defect_dynamics, "langevin", drifting)
+    found = defect_dynamics.run_defect(
+        atoms,
+        crystal.sites(2, interstitials=False),
+        EMT(),
+        temperature_kelvin=300.0,
+        length=defect_dynamics.RunLength(total_fs=800.0, equilibration_fs=100.0),
+        seed=0,
+    )
+    assert found.positions_ang.shape == (36, 31, 3)
+    assert np.abs(found.positions_ang - atoms.positions).max() < 1e-9
 
 
 def test_a_vibrating_crystal_has_none() -> None:

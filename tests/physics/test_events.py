@@ -11,6 +11,7 @@ import pytest
 from ase.build import bulk
 
 from mlpzoo.errors import DataError, UsageError
+from mlpzoo.physics.basins import BasinTracker
 from mlpzoo.physics.crystals import Crystal
 from mlpzoo.physics.events import distance_to_rare_event, find_events
 from mlpzoo.physics.sites import SiteFinder, SiteSet
@@ -171,6 +172,30 @@ def test_drift_of_the_whole_crystal_changes_nothing(drift_ang: float) -> None:
     assert find_events(positions + drift, SITES, frame_fs=FRAME_FS) == still
     wrapped = (((positions + drift) @ np.linalg.inv(CELL)) % 1.0) @ CELL
     assert find_events(wrapped, SITES, frame_fs=FRAME_FS) == still
+
+
+def test_hops_in_one_direction_do_not_carry_the_crystal_along() -> None:
+    """Six hops along a row move the centre of mass by 0.5 Å; the others stay in their basins (0.64 Å)."""
+    crystal = Crystal(symbol="Cu", structure="fcc", lattice_constant_ang=3.6)
+    sites = crystal.sites(2, interstitials=False)
+    step = np.array([1.8, 1.8, 0.0])
+    positions, vacancy = sites.positions_ang[1:].copy(), sites.positions_ang[0]
+    quiet = int(np.argmax(positions[:, 2]))  # of another row
+    positions[quiet] += [0.25, 0.25, 0.0]  # against the false drift
+    frames = [positions.copy()]
+    for _ in range(6):
+        away = positions - (vacancy + step)
+        away -= np.rint(away / 7.2) * 7.2
+        jumper = int(np.argmin(np.linalg.norm(away, axis=1)))
+        positions[jumper] -= step
+        vacancy = vacancy + step
+        frames += [positions.copy()] * 5
+    tracker = BasinTracker(sites)
+    tracker.add(np.array(frames))
+    visits = tracker.finish()
+    assert len(visits) == 31 + 6, "each hop ends a visit and begins one"
+    assert visits[visits[:, 0] == quiet][:, 2:].tolist() == [[0, len(frames) - 1]]
+    assert np.abs(np.concatenate(tracker.drifts)).max() < 0.03, "that of one atom that is 0.35 Å off, of 31"
 
 
 def test_chunks_of_any_length_give_the_whole() -> None:

@@ -238,3 +238,14 @@ def test_atoms_at_their_sites_that_start_twice_as_hot_have_the_right_temperature
     # Without a thermostat: half of the first kinetic energy, to the accuracy of a mean over oscillations.
     mean = np.mean([f.temperature_kelvin for f in frames[50:]])
     assert mean == pytest.approx(0.5 * frames[0].temperature_kelvin, rel=0.05)
+
+
+@pytest.mark.parametrize("start_kelvin", [300.0, 1200.0])
+def test_the_whole_does_not_move(start_kelvin: float) -> None:
+    """The first velocities have no net momentum, and NVE gives it none."""
+    atoms = bulk("Cu", cubic=True).repeat(2)
+    atoms.calc = EMT()
+    frames = list(velocity_verlet(atoms, temperature_kelvin=start_kelvin, time_fs=40.0, seed=1))
+    centres = np.array([frame.positions_ang.mean(axis=0) for frame in frames])
+    assert np.abs(frames[-1].positions_ang - frames[0].positions_ang).max() > 0.05
+    assert np.abs(centres - centres[0]).max() < 1e-10

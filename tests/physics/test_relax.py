@@ -217,3 +217,13 @@ def test_progress_tells_the_force_that_is_left() -> None:
     relax(rattled(CU.supercell(2), 0.1), EMT(), fmax_ev_per_ang=0.1, progress=lambda *t: told.append(t))
     assert told[0] == (0, 500, "relaxation")
     assert all(text.endswith("eV/Å") for _, _, text in told[1:])
+
+
+def test_energy_that_is_not_finite_is_an_error() -> None:
+    class Hole(Springs):
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes) -> None:
+            super().calculate(atoms, properties, system_changes)
+            self.results["energy"] = np.nan
+
+    with pytest.raises(BadNumberError, match="not finite"):
+        relax(rattled(CU.supercell(2), 0.01), Hole(CU.supercell(2).positions, 5.0), fmax_ev_per_ang=0.01)
