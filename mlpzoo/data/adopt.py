@@ -69,10 +69,7 @@ def adopt(
             group=str(info.get("group", "")),
         )
         if name in existing:
-            same = existing[name].symbols == frame.symbols and np.allclose(
-                existing[name].positions_ang, frame.positions_ang, rtol=0, atol=1e-6
-            )
-            if not same:
+            if not existing[name].is_structure_of(frame):
                 raise DataError(
                     f"{queue.directory}: frame '{name}' is another structure than in {dataset.directory}",
                     hint="use another --out folder",

@@ -14,109 +14,25 @@ import os
 import socket
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-import numpy as np
-from ase import Atoms
 
+from mlpzoo.data.records import Label, QueuedFrame, QueueStatus, Run
 from mlpzoo.errors import DataError
 from mlpzoo.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["LEASE_SECONDS", "NO_LABELS", "Label", "Queue", "QueueStatus", "QueuedFrame", "Run"]
+
 _T = TypeVar("_T")
 
 NO_LABELS = frozenset({"frame", "lease"})
 LEASE_SECONDS = 6 * 3600.0  # a lease of another host is stale after this time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedFrame:
-    """A sampled structure, periodic.
-
-    Attributes:
-        frame_id: Unique name.
-        system: The data set that it is for: `si-vacancy`, `si-training`.
-        run: Name of the record of how it was sampled.
-        order: Frames of low order are labelled first.
-        symbols: Chemical symbols.
-        cell_ang: Lattice vectors, one a row.
-        positions_ang: One row an atom.
-        re_mask: Whether an atom is a rare-event atom; empty if nobody looked for events.
-        r_ang: Each atom's distance to the nearest rare-event atom; empty like `re_mask`.
-        sampler: The model that decided where it is.
-        time_fs: In its trajectory.
-        temperature_kelvin: Of its thermostat; 0 if it is not from MD.
-        levels: The levels of theory that it is to be labelled at, in this order.
-        file: Which file of the data set it is for: `train`, `validation`, ...
-        group: What it is: `strain`, `vacancy-md`, ...
-    """
-
-    frame_id: str
-    system: str
-    run: str
-    order: int
-    symbols: list[str]
-    cell_ang: list[list[float]]
-    positions_ang: list[list[float]]
-    re_mask: list[bool]
-    r_ang: list[float]
-    sampler: str
-    time_fs: float
-    temperature_kelvin: float
-    levels: tuple[str, ...] = ("gamma", "k222")
-    file: str = "frames"
-    group: str = ""
-
-    def atoms(self) -> Atoms:
-        """Make the structure, without labels."""
-        return Atoms(self.symbols, positions=self.positions_ang, cell=np.array(self.cell_ang), pbc=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """Energy (eV), forces (eV/Å) and maybe stress (eV/Å³) at one level of theory, or why there are none."""
-
-    level: str
-    status: Literal["converged", "failed"]
-    message: str = ""
-    energy_ev: float = 0.0
-    forces_ev_per_ang: list[list[float]] = field(default_factory=list)
-    stress_ev_per_ang3: list[float] | None = None
-    code: str = ""
-    level_of_theory: str = "PBE"
-    title: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)
-    pseudopotentials: dict[str, dict[str, str]] = field(default_factory=dict)
-    n_scf: int = 0
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
-    date: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """How one trajectory was made and what was found in it; `counts` holds the event statistics."""
-
-    run: str
-    system: str
-    sampler: str
-    settings: dict[str, Any]
-    counts: dict[str, float]
-    date: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueStatus:
-    """One frame's state, for progress tables."""
-
-    frame_id: str
-    levels: dict[str, str]
-    owner: str
 
 
 class Queue:
@@ -141,8 +57,22 @@ class Queue:
         _write(path, asdict(run))
 
     def add_frame(self, frame: QueuedFrame) -> None:
-        """Store one frame."""
+        """Store one frame.
+
+        Raises:
+            DataError: There is another structure of this name, and it has labels.
+        """
+        path = self.frame_dir(frame.frame_id) / "frame.json"
+        if path.exists() and not _read(path, QueuedFrame).is_structure_of(frame) and self._labelled(frame):
+            raise DataError(
+                f"{path.parent} holds labels of another structure of the name '{frame.frame_id}'",
+                hint="use another queue, or another name or seed of the sample",
+            )
         _write(self.frame_dir(frame.frame_id) / "frame.json", asdict(frame))
+
+    def _labelled(self, frame: QueuedFrame) -> bool:
+        """Whether any label of a frame is there."""
+        return any(p.stem not in NO_LABELS for p in self.frame_dir(frame.frame_id).glob("*.json"))
 
     def holds_frames(self) -> bool:
         """Whether there is any."""

@@ -55,6 +55,8 @@ def test_another_structure_of_the_same_name_is_refused(tmp_path: Path) -> None:
     adopt(dataset, queue, limit=2)
     frame = queue.frames()[1]
     moved = np.array(frame.positions_ang) + 0.01
+    for label in ("gamma", "k222"):
+        (queue.frame_dir(frame.frame_id) / f"{label}.json").unlink()
     queue.add_frame(replace(frame, positions_ang=moved.tolist()))
     with pytest.raises(DataError, match=f"frame '{frame.frame_id}' is another structure"):
         adopt(dataset, queue)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -234,6 +235,18 @@ def test_a_run_is_not_sampled_twice_and_damage_is_named(queue: Queue) -> None:
         queue.frames()
     with pytest.raises(DataError, match="no sampled frames"):
         Queue(queue.directory / "elsewhere").frames()
+
+
+def test_labels_never_come_to_belong_to_another_structure(queue: Queue, engine: PwEngine) -> None:
+    """As when a plan is carried out again on another machine, where trajectories part."""
+    frame = queued(0)
+    moved = replace(frame, positions_ang=(np.array(frame.positions_ang) + 0.01).tolist())
+    queue.add_frame(moved)  # nothing is labelled yet
+    queue.add_frame(frame)
+    list(label_queue(queue, levels_of([engine])))
+    queue.add_frame(frame)
+    with pytest.raises(DataError, match="holds labels of another structure"):
+        queue.add_frame(moved)
 
 
 def test_records_survive_the_way_through_json(queue: Queue) -> None:
