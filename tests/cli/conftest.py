@@ -49,6 +49,20 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     default_registry.cache_clear()
 
 
+@pytest.fixture
+def trainable(zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zoo:
+    """The command with the family ``pairs`` installed (`zoo_trainable`), in a directory of its own."""
+    info = tmp_path / "site" / "zoo_trainable-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo-trainable\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mlpzoo]\npairs = zoo_trainable\n")
+    monkeypatch.syspath_prepend(info.parent)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZOO_TRAINABLE_LOG", str(tmp_path / "log"))
+    default_registry.cache_clear()
+    return zoo
+
+
 @pytest.fixture(scope="session")
 def full_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that holds the results of `TOYS`, computed without worker processes."""

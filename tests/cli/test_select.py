@@ -9,26 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 import zoo_training_sets as sets
 
-from mlpzoo.registry import default_registry
-
 if TYPE_CHECKING:
     from conftest import Done, Zoo
 
 
 @pytest.fixture
-def pairs(zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zoo:
+def pairs(trainable: Zoo) -> Zoo:
     """The command with the family ``pairs`` installed, beside two training sets."""
-    info = tmp_path / "site" / "zoo_trainable-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo-trainable\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[mlpzoo]\npairs = zoo_trainable\n")
-    monkeypatch.syspath_prepend(info.parent)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ZOO_TRAINABLE_LOG", str(tmp_path / "log"))
     files = {"few": sets.frames(2), "many": sets.frames(12, seed=4, prefix="m")}
-    sets.write(tmp_path / "cu", files | {"validation": sets.frames(6, seed=1, prefix="v")})
-    default_registry.cache_clear()
-    return zoo
+    sets.write(Path("cu"), files | {"validation": sets.frames(6, seed=1, prefix="v")})
+    return trainable
 
 
 def select(zoo: Zoo, *more: str) -> Done:

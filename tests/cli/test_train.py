@@ -22,25 +22,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def pairs(zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zoo:
+def pairs(trainable: Zoo) -> Zoo:
     """The command with the family ``pairs`` installed, in a directory of its own, where ``cu`` lies."""
-    info = tmp_path / "site" / "zoo_trainable-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo-trainable\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[mlpzoo]\npairs = zoo_trainable\n")
-    monkeypatch.syspath_prepend(info.parent)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ZOO_TRAINABLE_LOG", str(tmp_path / "log"))
     sets.write(
-        tmp_path / "cu",
+        Path("cu"),
         {
             "train": sets.frames(12),
             "validation": sets.frames(4, seed=1, prefix="v"),
             "test": sets.frames(4, seed=2, prefix="t"),
         },
     )
-    default_registry.cache_clear()
-    return zoo
+    return trainable
 
 
 def train(zoo: Zoo, *more: str) -> Done:
