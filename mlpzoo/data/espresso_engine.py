@@ -30,7 +30,7 @@ K_LENGTH_ANG: Final = 21.876
 
 GAMMA: Final = PwLevel(level="gamma", title="QE PBE, Γ only", n_bands=138, keep_density=True)
 K222: Final = PwLevel(
-    level="k222", title="QE PBE, 2x2x2 shifted", kmesh=(2, 2, 2), n_bands=138, mixing_beta=0.7
+    level="k222", title="QE PBE, 2x2x2 shifted", kmesh=(2, 2, 2), n_bands=138, mixing_beta=0.4
 )
 ANY_CELL: Final = PwLevel(
     level="kdens",
@@ -38,7 +38,7 @@ ANY_CELL: Final = PwLevel(
     k_length_ang=K_LENGTH_ANG,
     empty_bands=1.06,
     conv_thr_ry_per_atom=1.6e-8,
-    mixing_beta=0.7,
+    mixing_beta=0.4,
     stress=True,
     pulay_ev_per_atom={"Si": -0.0457},  # benchmarks_data/si/sampling/pulay.py
 )

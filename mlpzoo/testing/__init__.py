@@ -2,11 +2,17 @@
 
 In a plugin's tests::
 
-    from mlpzoo.testing import BackendConformance, BenchmarkConformance
+    from mlpzoo.testing import BackendConformance, BenchmarkConformance, PluginPackage
 
 
     class TestMace(BackendConformance):
         model = "mace/si-small"
+
+
+    class TestFiles(PluginPackage):
+        module = "mlpzoo_mace"
+        pins = ("mace-torch==0.3.16",)
+        variants = ("torch==2.13.0",)
 
 
     class TestBulkEnergy(BenchmarkConformance):
@@ -23,6 +29,7 @@ from mlpzoo.testing.benchmark_suite import BenchmarkConformance
 from mlpzoo.testing.golden import write_golden
 from mlpzoo.testing.kit import CHECKS, run_checks
 from mlpzoo.testing.local import subject_of
+from mlpzoo.testing.package import PluginPackage
 from mlpzoo.testing.report import BrokenPromiseError, Check, CheckResult, NotApplicableError
 from mlpzoo.testing.subject import Evaluation, Subject
 from mlpzoo.testing.suite import BackendConformance, check_model
@@ -38,6 +45,7 @@ __all__ = [
     "CheckResult",
     "Evaluation",
     "NotApplicableError",
+    "PluginPackage",
     "Subject",
     "check_model",
     "run_benchmark_checks",

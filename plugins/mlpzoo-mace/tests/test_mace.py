@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mlpzoo_mace
-import msgspec
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -21,9 +20,7 @@ from mlpzoo_mace.backend import UNSAFE_LOAD, MaceBackend, _process_kept_as_it_wa
 
 from mlpzoo.calculator import build
 from mlpzoo.errors import ModelError, UnsupportedElementError
-from mlpzoo.hashing import file_sha256
-from mlpzoo.lockfile import read_lock
-from mlpzoo.models import DType, ModelCard, ModelSpec
+from mlpzoo.models import DType, ModelSpec
 from mlpzoo.testing.golden import read_golden
 
 if TYPE_CHECKING:
@@ -52,30 +49,6 @@ def own(path: Path) -> ModelSpec:
 def golden() -> list[tuple[Atoms, Evaluation]]:
     """Made by ``write_golden(subject_of("mace/si-small"))``; the kit itself checks float64 against it."""
     return [(atoms, expected) for _, atoms, expected in read_golden(HERE / "golden" / "mace-si-small.json")]
-
-
-def test_card_describes_the_file_that_is_shipped() -> None:
-    assert CARD.checkpoint is not None
-    assert file_sha256(HERE / CARD.checkpoint.file) == CARD.checkpoint.sha256
-    assert (HERE / CARD.checkpoint.file).stat().st_size == CARD.checkpoint.size_bytes <= 2_000_000
-
-
-def test_cards_have_no_field_that_the_core_does_not_know() -> None:
-    cards = msgspec.toml.decode((HERE / "cards.toml").read_bytes())["card"]
-    assert {key for card in cards for key in card} <= set(ModelCard.__dataclass_fields__)
-
-
-def test_lock_leaves_the_build_of_torch_open() -> None:
-    lock = read_lock(MaceBackend().lock_file)
-    assert "mace-torch==0.3.16" in lock.packages
-    assert lock.variants == ("torch==2.13.0",)
-    assert not [p for p in lock.packages if p.startswith(("nvidia-", "cuda-", "triton"))]
-
-
-def test_finding_the_plugin_imports_no_framework() -> None:
-    code = "import sys, mlpzoo_mace as m; b = m.mlpzoo_register_backends()[0]; b.cards(); b.presets(); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 @needs_mace
