@@ -19,7 +19,11 @@ import zoo_training_sets as sets
 
 pytestmark = [pytest.mark.environments, pytest.mark.filterwarnings("default")]
 
-FAMILIES = {"mace": ("state.pt", ".model"), "nequip": ("last.ckpt", ".ckpt")}
+FAMILIES = {
+    "ace": ("equations.npz", ".yace"),
+    "mace": ("state.pt", ".model"),
+    "nequip": ("last.ckpt", ".ckpt"),
+}
 """Family to the file that its state is in, and the ending of its models."""
 
 
