@@ -9,6 +9,8 @@ and a module that implements any of these hooks.  Hooks return things; they must
 
     from mlpzoo import hookimpl
 
+    MLPZOO_API = 1  # the version of this API that it was written for
+
     @hookimpl
     def mlpzoo_register_backends():
         return [MaceBackend()]
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 
 PROJECT: Final = "mlpzoo"
 API_VERSION: Final = 1
+"""Of this plugin API: it grows when a hook, or a type that passes through one, changes.
+
+A plugin says which it was written for, in its module: ``MLPZOO_API = 1``; without it, the first."""
+OLDEST_API_VERSION: Final = 1
+"""Plugins that were written for an older one are refused."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

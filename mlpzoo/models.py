@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 from mlpzoo.errors import UsageError
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
 DType = Literal["float64", "float32"]
+ALL_LOCAL: Final = "all-local"
+"""In place of a model's name: all models whose weights are at hand, where they know the elements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,12 @@ from mlpzoo.hashing import file_sha256
 from mlpzoo.models import ModelCard
 
 
+def is_packaged(card: ModelCard, directory: Path) -> bool:
+    """Whether the weights of a card come with its plugin and are there; they are not looked at."""
+    checkpoint = card.checkpoint
+    return checkpoint is not None and bool(checkpoint.file) and (directory / checkpoint.file).is_file()
+
+
 def packaged_weights(card: ModelCard, directory: Path) -> Path:
     """The packaged weights file of a card, verified.
 

@@ -13,6 +13,7 @@ from mlpzoo import __version__, envs, levels, plugins
 from mlpzoo.benchmark import BenchmarkSpec, Case
 from mlpzoo.errors import UsageError
 from mlpzoo.hashing import file_sha256
+from mlpzoo.models import ALL_LOCAL
 from mlpzoo.results import Provenance, Result
 from mlpzoo.store import Store, key_of
 from mlpzoo.tasks import Plan, Request, State, Task, result_of
@@ -39,6 +40,7 @@ def plan(request: Request, registry: Registry, store: Store) -> Plan:
         registry.resolve(name, device=request.device, dtype=request.dtype)
         for name in registry.models(request.models)
     ]
+    named = registry.models([pattern for pattern in request.models if pattern != ALL_LOCAL])
     names = request.benchmarks
     if "all" in names:
         names = tuple(registry.benchmarks)
@@ -52,7 +54,11 @@ def plan(request: Request, registry: Registry, store: Store) -> Plan:
                 unavailable.append(case)
                 continue
             maker = _Maker(request, registry, store, entry.item, entry.plugin, case)
-            tasks += [maker.model_task(spec) for spec in models]
+            tasks += [
+                maker.model_task(spec)
+                for spec in models
+                if spec.name in named or spec.card is None or spec.card.supports(case.elements)
+            ]
             tasks += [maker.floor_task(floor, title) for floor, title in case.floors.items()]
     for system in request.systems:
         if not any(registry.select_cases(registry.benchmark(name).item, (system,)) for name in names):

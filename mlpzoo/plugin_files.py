@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from mlpzoo.errors import PluginError
+from mlpzoo.errors import PluginError, UsageError
 from mlpzoo.models import ModelCard
 
 
@@ -20,6 +20,35 @@ def lock_beside(module_file: str) -> Path:
     here = Path(module_file).resolve().parent
     packaged = here / "requirements.lock"
     return packaged if packaged.exists() else here.parents[1] / "requirements.lock"
+
+
+def lock_in(directory: Path) -> Path:
+    """``requirements.lock`` of a plugin's source tree.
+
+    Raises:
+        UsageError: There is none.
+    """
+    path = directory / "requirements.lock"
+    if not path.is_file():
+        raise UsageError(f"{directory} holds no requirements.lock", hint=f"mlpzoo env lock {directory}")
+    return path
+
+
+def family_of(directory: Path) -> str:
+    """The family of a plugin's source tree: the first entry point of its ``pyproject.toml``, or its name.
+
+    Raises:
+        UsageError: ``pyproject.toml`` is no TOML.
+    """
+    path = directory / "pyproject.toml"
+    points: dict[str, object] = {}
+    if path.is_file():
+        try:
+            project = msgspec.toml.decode(path.read_bytes()).get("project", {})
+        except msgspec.DecodeError as error:
+            raise UsageError(f"{path}: {error}", hint="see 'mlpzoo plugin new --help'") from error
+        points = project.get("entry-points", {}).get("mlpzoo", {})
+    return next(iter(points), directory.resolve().name.removeprefix("mlpzoo-"))
 
 
 @cache

@@ -127,8 +127,31 @@ def _load_one(name: str, source: str | ModuleType | importlib.metadata.EntryPoin
     except (Exception, SystemExit) as error:  # noqa: BLE001  (a stranger's code: recorded, reported)
         plugin.problems.append(f"could not be loaded: {_brief(error)}")
         return plugin
-    _ask(plugin, implementation)
+    other = _api_problem(implementation, name)
+    if other:
+        plugin.problems.append(other)
+    else:
+        _ask(plugin, implementation)
     return plugin
+
+
+def _api_problem(implementation: object, name: str) -> str:
+    """Why a plugin cannot be asked anything: it was written for another plugin API."""
+    wanted = getattr(implementation, "MLPZOO_API", hookspecs.OLDEST_API_VERSION)
+    if not isinstance(wanted, int) or isinstance(wanted, bool):
+        return f"MLPZOO_API is {wanted!r}: write the whole number {hookspecs.API_VERSION}"
+    if wanted > hookspecs.API_VERSION:
+        return (
+            f"was written for plugin API {wanted}, this mlpzoo {__version__} has {hookspecs.API_VERSION}: "
+            "pip install --upgrade mlpzoo"
+        )
+    if wanted < hookspecs.OLDEST_API_VERSION:
+        return (
+            f"was written for plugin API {wanted}, this mlpzoo {__version__} takes "
+            f"{hookspecs.OLDEST_API_VERSION} to {hookspecs.API_VERSION}: "
+            f"pip install --upgrade mlpzoo-{name}, or an older mlpzoo"
+        )
+    return ""
 
 
 def _ask(plugin: Plugin, implementation: object) -> None:

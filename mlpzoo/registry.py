@@ -14,8 +14,8 @@ from mlpzoo import plugins as _plugins
 from mlpzoo.benchmark import BenchmarkSpec, Case
 from mlpzoo.card_file import card_beside
 from mlpzoo.errors import ModelError, PluginError, UsageError, did_you_mean
-from mlpzoo.models import Backend, DType, ModelCard, ModelName, ModelSpec
-from mlpzoo.packaged import packaged_weights
+from mlpzoo.models import ALL_LOCAL, Backend, DType, ModelCard, ModelName, ModelSpec
+from mlpzoo.packaged import is_packaged, packaged_weights
 from mlpzoo.validation import (
     backend_problem,
     card_problem,
@@ -115,15 +115,26 @@ class Registry:
                     found[card.name] = Entry(entry.plugin, card)
         return found
 
+    @cached_property
+    def local_models(self) -> tuple[str, ...]:
+        """Names of all cards that need no weights, or whose weights are at hand."""
+        return tuple(
+            name
+            for name, entry in self.cards.items()
+            if entry.item.checkpoint is None or is_packaged(entry.item, entry.plugin.directory)
+        )
+
     def models(self, patterns: Sequence[str]) -> tuple[str, ...]:
-        """Resolve what ``--models`` takes: names, and globs over card names, in order, without repeats.
+        """Resolve what ``--models`` takes: names, globs over card names, ``all-local``; in order, once each.
 
         Raises:
             UsageError: A name or glob matches nothing.
         """
         names: dict[str, None] = {}
         for pattern in patterns:
-            if any(c in pattern for c in "*?[") and ":" not in pattern:
+            if pattern == ALL_LOCAL:
+                names.update(dict.fromkeys(self.local_models))
+            elif any(c in pattern for c in "*?[") and ":" not in pattern:
                 hits = fnmatch.filter(self.cards, pattern)
                 if not hits:
                     family = pattern.partition("/")[0]

@@ -16,6 +16,7 @@ COMMANDS = {
     "benchmarks": ("mlpzoo.cli.listing:benchmarks", "List the benchmarks and what they measure."),
     "systems": ("mlpzoo.cli.listing:systems", "List the systems that benchmarks can run on."),
     "plugins": ("mlpzoo.cli.listing:plugins", "List the plugins, what they registered, what failed."),
+    "plugin": ("mlpzoo.cli.plugin:plugin", "Begin a plugin of your own."),
     "env": ("mlpzoo.cli.env:env", "Make, list, remove and lock the families' environments."),
     "data": ("mlpzoo.cli.data:data", "Fetch, check and make data sets."),
     "train": ("mlpzoo.cli.train:train", "Train a model of a family on a data set."),

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     "-m",
     required=True,
     shell_complete=completing.models,
-    help="Comma-separated: FAMILY, FAMILY/CARD, FAMILY:PATH, or globs such as 'mace/*'.",
+    help="Comma-separated: FAMILY, FAMILY/CARD, FAMILY:PATH, globs such as 'mace/*', or all-local: every "
+    "model that knows the elements and whose weights are at hand.",
 )
 @click.option(
     "--benchmarks",
@@ -148,6 +149,7 @@ def compare(**options: Any) -> None:  # fmt: skip
     mlpzoo compare -m tersoff,lj -b all --profile smoke    (no environment needed)
     mlpzoo compare -m mace,nequip -b bulk --against experiment --errors
     mlpzoo compare -m 'mace/*,nequip:my.ckpt' --format latex
+    mlpzoo compare -m all-local -s si
     mlpzoo compare -m mace -s liu2023-si    (after 'mlpzoo data fetch liu2023-si')
 
     Exit code: 0; 1 if a task failed; 2 for wrong usage.

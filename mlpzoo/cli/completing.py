@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlpzoo.levels import levels_of
+from mlpzoo.models import ALL_LOCAL
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -36,7 +37,7 @@ def names(of: Callable[[Registry], Iterable[str]], *, commas: bool = True) -> Co
     return complete
 
 
-models = names(lambda r: [*r.families, *r.cards])
+models = names(lambda r: [ALL_LOCAL, *r.families, *r.cards])
 families = names(lambda r: r.families, commas=False)
 benchmarks = names(lambda r: ["all", *r.benchmarks])
 systems = names(

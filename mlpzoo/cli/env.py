@@ -35,9 +35,14 @@ def env() -> None:
 
 def _spec(family: str, python: str, torch: str) -> EnvSpec:
     from mlpzoo import envs
+    from mlpzoo.plugin_files import family_of, lock_in
     from mlpzoo.registry import default_registry
 
-    lock = default_registry().backend(family).item.lock_file
+    lock: Path | None
+    if Path(family).is_dir():
+        lock, family = lock_in(Path(family)), family_of(Path(family))
+    else:
+        lock = default_registry().backend(family).item.lock_file
     if lock is None:
         raise UsageError(f"family '{family}' needs no environment", hint=f"mlpzoo check {family}")
     return envs.spec_for(family, lock, python=python, torch=torch)
@@ -89,7 +94,10 @@ def list_(*, as_json: bool) -> None:
 @PYTHON
 @TORCH
 def create(families: tuple[str, ...], python: str, torch: str) -> None:
-    """Make the environments of FAMILIES now, instead of on first use.  A broken one is made again."""
+    """Make the environments of FAMILIES now, instead of on first use.  A broken one is made again.
+
+    FAMILY may also be the directory of a plugin that is not installed yet: with a requirements.lock in it.
+    """
     from mlpzoo import envs
 
     for family in families:

@@ -465,6 +465,22 @@ def test_globs_select_models_systems_and_cases(garden: Garden) -> None:
     assert [task.title for task in work.tasks] == ["grown/cu", "grown/si", "coarse cells"]
 
 
+def test_all_local_is_every_model_that_knows_the_elements(garden: Garden) -> None:
+    work = garden.plan("all-local")
+    titles = [task.title for task in work.tasks]
+    assert "grown/cu" in titles
+    assert "emt/emt" in titles
+    assert "grown/si" not in titles
+    assert "tersoff/si" not in titles
+    assert {task.state for task in work.tasks} == {"run"}
+
+
+def test_a_model_that_is_named_has_its_row_beside_all_local(garden: Garden) -> None:
+    work = garden.plan("all-local,grown/si")
+    (row,) = (task for task in work.tasks if task.title == "grown/si")
+    assert row.state == "unsupported"
+
+
 def test_all_benchmarks_are_those_that_have_a_case_for_the_system(garden: Garden, dataset: Path) -> None:
     knobs = {"data": str(dataset)}
     work = garden.plan("emt", knobs=knobs, benchmarks=("all",), systems=("grown-cu", "toy"))

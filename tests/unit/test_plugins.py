@@ -179,6 +179,31 @@ def test_a_plugin_is_named_with_its_version_in_messages(site: Any):
 # -- broken hooks --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("stated", ["\n    MLPZOO_API = 1", ""])
+def test_a_plugin_for_this_api_is_taken(plugin: Make, stated: str):
+    (found,) = load(plugin(stated + GOOD))
+    assert not found.problems
+    assert [b.family for b in found.registered["backend"]] == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("version", "advice"),
+    [
+        ("2", "pip install --upgrade mlpzoo"),
+        ("0", "pip install --upgrade mlpzoo-"),
+        ("'1'", "write the whole number 1"),
+        ("True", "write the whole number 1"),
+    ],
+)
+def test_a_plugin_for_another_api_is_reported_with_what_to_do_and_not_asked(
+    plugin: Make, version: str, advice: str
+):
+    (found,) = load(plugin(f"\n    MLPZOO_API = {version}" + GOOD))
+    assert version in only_problem(found)
+    assert advice in only_problem(found)
+    assert not found.registered
+
+
 @pytest.mark.parametrize(
     "failure", ["raise ValueError('no such table')", "import sys; sys.exit('no such table')"]
 )
