@@ -9,8 +9,6 @@ from mlpzoo.errors import UsageError
 from mlpzoo.registry import Registry, default_registry
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mlpzoo.calculator import ZooCalculator
     from mlpzoo.models import DType
     from mlpzoo.workers import Launch
@@ -103,21 +101,21 @@ def launch_for(
     from mlpzoo import envs, workers
 
     modules = {p.module_name: p.module for p in registry.plugins if p.module_name in more_modules}
-    lock: Path | None = None
+    spec = None
     if family:
         entry = registry.backend(family)
         modules[entry.plugin.module_name] = entry.plugin.module
-        lock = entry.item.lock_file
+        spec = envs.spec_of(entry.item)
         missing = ", ".join(registry.missing(family))
-        if lock is None and missing:
+        if spec is None and missing:
             raise UsageError(
                 f"{missing} cannot be imported here, and family '{family}' has no lock file to make an "
                 "environment from",
                 hint=f"install {missing}",
             )
-    if lock is None or (prefer_here and registry.runs_here(family)):
+    if spec is None or (prefer_here and registry.runs_here(family)):
         return workers.launch_here(modules, threads=threads, memory_limit_bytes=memory_limit_bytes)
-    environment = envs.ensure(envs.spec_for(family, lock), progress)
+    environment = envs.ensure(spec, progress)
     return workers.launch_in(
         environment.python, modules, threads=threads, memory_limit_bytes=memory_limit_bytes
     )

@@ -1,4 +1,4 @@
-"""One environment per family, made by uv from a lock file, and never half-made.
+"""One environment per lock file, made by uv from a lock file, and never half-made.
 
 An environment's identity is the hash of its lock file, the Python version and the torch variant asked for.
 It counts only when its marker file, written last, is there and every installed file still has the size that
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -29,6 +29,9 @@ from mlpzoo import paths
 from mlpzoo.installing import install_variants, replace_damaged
 from mlpzoo.lockfile import LockFile, read_lock
 from mlpzoo.uvtool import ProgressFn, uv
+
+if TYPE_CHECKING:
+    from mlpzoo.models import Backend
 
 MARKER: Final = "mlpzoo-env.json"
 
@@ -38,7 +41,7 @@ class EnvSpec:
     """What an environment is made of.
 
     Attributes:
-        name: For people: the family that it was first made for.
+        name: For people: the plugin that its lock file belongs to.
         lock: The lock file.
         python: Interpreter request for uv: a version or a path.
         torch: ``auto``, ``cpu``, ``cu128``, ...: which build of torch.
@@ -113,6 +116,24 @@ def spec_for(name: str, lock_file: Path, *, python: str = "", torch: str = "") -
         python=python or os.environ.get("MLPZOO_PYTHON", ""),
         torch=torch or os.environ.get("MLPZOO_TORCH", "auto"),
     )
+
+
+def spec_of(backend: Backend, *, python: str = "", torch: str = "") -> EnvSpec | None:
+    """The environment of a backend's family; None if it needs none.
+
+    It is named after the plugin that the lock file belongs to: families with one lock share one environment.
+
+    Raises:
+        EnvError: As for `spec_for`.
+    """
+    if backend.lock_file is None:
+        return None
+    return spec_for(owner_of(backend.lock_file), backend.lock_file, python=python, torch=torch)
+
+
+def owner_of(lock_file: Path) -> str:
+    """The plugin whose directory a lock file lies in: ``mlpzoo-NAME``, or ``mlpzoo_NAME`` installed."""
+    return re.sub(r"^mlpzoo[-_]", "", lock_file.resolve().parent.name).replace("_", "-")
 
 
 def inspect(directory: Path) -> Environment:

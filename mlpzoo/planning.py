@@ -94,15 +94,14 @@ class _Maker:
         family = spec.family
         entry = self.registry.backend(family)
         here = self.registry.runs_here(family)
-        lock_file = entry.item.lock_file
         isolate = self.request.isolate
-        in_environment = lock_file is not None and (isolate == "always" or not here)
+        environment = envs.spec_of(entry.item) if isolate == "always" or not here else None
+        in_environment = environment is not None
         if isolate == "never" and not here:
             raise UsageError(
                 f"{', '.join(self.registry.missing(family))} cannot be imported here",
                 hint=f"install it, or leave out --isolate never to run '{family}' in its environment",
             )
-        environment = envs.spec_for(family, lock_file) if in_environment and lock_file else None
         lock = environment.lock.sha256 if environment else ""
         provenance = self._provenance(
             plugin=entry.plugin.name,
@@ -126,8 +125,8 @@ class _Maker:
                 **runtime,
             },
         )
-        if in_environment:
-            place = f"environment {family}"
+        if environment is not None:
+            place = f"environment {environment.name}"
         else:
             place = "this process" if isolate == "never" else "this Python"
         task = Task(

@@ -107,13 +107,12 @@ def plan_training(request: TrainRequest, registry: Registry) -> TrainingPlan:
     if name != Path(name).name or name.startswith("."):
         raise UsageError(f"'{name}' is no name of a model", hint="--name NAME, without a directory")
     request = replace(request, name=name, out=request.out or Path("trained") / request.family)
-    here, lock_file = registry.runs_here(request.family), entry.item.lock_file
-    in_environment = not here and lock_file is not None
+    environment = None if registry.runs_here(request.family) else envs.spec_of(entry.item)
     identity = {
         "family": request.family,
         "plugin": entry.plugin.source,
-        "lock": envs.spec_for(request.family, lock_file).lock.sha256 if in_environment and lock_file else "",
-        "versions": {} if in_environment else framework_versions(tuple(entry.item.requires)),
+        "lock": environment.lock.sha256 if environment else "",
+        "versions": {} if environment else framework_versions(tuple(entry.item.requires)),
         "data": data.identity,
         "settings": dict(settings),
         "seed": request.seed,
@@ -125,7 +124,7 @@ def plan_training(request: TrainRequest, registry: Registry) -> TrainingPlan:
         settings=settings,
         data=data,
         identity=identity,
-        place=f"environment {request.family}" if in_environment else "this Python",
+        place=f"environment {environment.name}" if environment else "this Python",
         state="new",
     )
     return plan if request.fresh else _with_state(plan)

@@ -252,6 +252,6 @@ def _to_be_made(task: Any) -> str:
     from mlpzoo import envs
     from mlpzoo.registry import default_registry
 
-    lock = default_registry().backend(task.family).item.lock_file
-    assert lock is not None  # noqa: S101  (it has an environment)
-    return " (to be created)" if envs.find(envs.spec_for(task.family, lock)).problem else ""
+    spec = envs.spec_of(default_registry().backend(task.family).item)
+    assert spec is not None  # noqa: S101  (it has an environment)
+    return " (to be created)" if envs.find(spec).problem else ""

@@ -126,12 +126,12 @@ def _sample_plan(path: Path, only: tuple[str, ...], model: str, device: str, out
 
 
 def _sampler(model: str) -> str:
-    """A model's name and the hash of its weights, for the provenance."""
+    """A model's name and the hash of its weights, for the provenance; of the user's own file no directory."""
     from mlpzoo.hashing import file_sha256
     from mlpzoo.registry import default_registry
 
     spec = default_registry().resolve(model)
-    name = spec.name if spec.card is not None else f"{spec.family}:{Path(spec.path or '').name}"
+    name = f"{spec.family}:{Path(spec.path or '').name}" if ":" in spec.name else spec.name
     return f"{name}, sha256 {file_sha256(Path(spec.path))}" if spec.path else name
 
 

@@ -13,6 +13,7 @@ from mlpzoo.errors import EnvError, UsageError
 
 if TYPE_CHECKING:
     from mlpzoo.envs import EnvSpec
+    from mlpzoo.registry import Registry
 
 TORCH = click.option(
     "--torch",
@@ -38,14 +39,24 @@ def _spec(family: str, python: str, torch: str) -> EnvSpec:
     from mlpzoo.plugin_files import family_of, lock_in
     from mlpzoo.registry import default_registry
 
-    lock: Path | None
     if Path(family).is_dir():
-        lock, family = lock_in(Path(family)), family_of(Path(family))
-    else:
-        lock = default_registry().backend(family).item.lock_file
-    if lock is None:
+        return envs.spec_for(family_of(Path(family)), lock_in(Path(family)), python=python, torch=torch)
+    spec = envs.spec_of(default_registry().backend(family).item, python=python, torch=torch)
+    if spec is None:
         raise UsageError(f"family '{family}' needs no environment", hint=f"mlpzoo check {family}")
-    return envs.spec_for(family, lock, python=python, torch=torch)
+    return spec
+
+
+def _wanted(registry: Registry) -> dict[Path, list[str]]:
+    """Directory of each environment that is asked for, to the families that share it."""
+    from mlpzoo import envs
+
+    found: dict[Path, list[str]] = {}
+    for family in registry.families:
+        spec = envs.spec_of(registry.backend(family).item)
+        if spec is not None:
+            found.setdefault(spec.directory, []).append(family)
+    return found
 
 
 @env.command("list")
@@ -58,11 +69,7 @@ def list_(*, as_json: bool) -> None:
 
     registry = default_registry()
     rows = []
-    wanted = {}
-    for family in registry.families:
-        lock = registry.backend(family).item.lock_file
-        if lock is not None:
-            wanted[envs.spec_for(family, lock).directory] = family
+    wanted = _wanted(registry)
     found = envs.all_environments()
     for environment in found:
         marker = environment.marker
@@ -70,7 +77,7 @@ def list_(*, as_json: bool) -> None:
         rows.append(
             {
                 "environment": environment.directory.name,
-                "used by": wanted.get(environment.directory, "nothing: mlpzoo env remove --unused"),
+                "used by": wanted.get(environment.directory, ["nothing: mlpzoo env remove --unused"]),
                 "state": environment.problem or "ready",
                 "size": f"{marker.size_bytes / 1e9:.2f} GB" if marker else "",
                 "Python": marker.python if marker else "",
@@ -82,8 +89,8 @@ def list_(*, as_json: bool) -> None:
     have = {e.directory for e in found}
     empty = dict.fromkeys(rows[0] if rows else ("environment", "used by", "state"), "")
     rows += [
-        {**empty, "environment": d.name, "used by": f, "state": f"not made: mlpzoo env create {f}"}
-        for d, f in wanted.items()
+        {**empty, "environment": d.name, "used by": fs, "state": f"not made: mlpzoo env create {fs[0]}"}
+        for d, fs in wanted.items()
         if d not in have
     ]
     show(rows, as_json=as_json, wide=("state", "used by"))
@@ -124,16 +131,13 @@ def remove(families: tuple[str, ...], *, unused: bool, everything: bool) -> None
     if not (families or unused or everything):
         raise UsageError("nothing to remove", hint="name a family, or use --unused or --all")
     registry = default_registry()
-    used = set()
-    for family in registry.families:
-        lock = registry.backend(family).item.lock_file
-        if lock is not None:
-            used.add(envs.spec_for(family, lock).directory)
+    used = _wanted(registry)
     removed = 0
     matched = set()
     for environment in envs.all_environments():
         name = environment.directory.name
-        mine = {f for f in families if f in (name, name.rpartition("-")[0])}
+        called = (name, name.rpartition("-")[0], *used.get(environment.directory, ()))
+        mine = {f for f in families if f in called}
         matched |= mine
         if everything or mine or (unused and environment.directory not in used):
             envs.remove(environment)

@@ -127,9 +127,9 @@ def _print_plan(plan: TrainingPlan, registry: Registry) -> None:
     from mlpzoo.trained_card import command_of
 
     request, data = plan.request, plan.data
-    lock = registry.backend(request.family).item.lock_file
+    spec = envs.spec_of(registry.backend(request.family).item)
     place = plan.place
-    if place.startswith("environment") and lock and envs.find(envs.spec_for(request.family, lock)).problem:
+    if place.startswith("environment") and spec and envs.find(spec).problem:
         place += " (to be created)"
     where = str(plan.out / request.name)
     validation = data.held_out or ", ".join(f"{p.label} ({len(p.indices)} frames)" for p in data.validation)

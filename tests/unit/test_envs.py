@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pytest
@@ -670,6 +671,29 @@ def test_a_removed_environment_is_gone_and_can_be_made_again(stocked: Any, home:
     assert envs.all_environments() == ()
     assert find(spec).problem
     assert ensure(spec).problem == ""
+
+
+@pytest.mark.parametrize(
+    ("directory", "owner"),
+    [
+        ("plugins/mlpzoo-nequip", "nequip"),
+        ("site-packages/mlpzoo_my_model", "my-model"),
+        ("boxed", "boxed"),
+    ],
+)
+def test_an_environment_is_named_after_the_plugin_whose_lock_it_is(
+    one_home: Path, directory: str, owner: str
+) -> None:
+    """Whichever family asks: those with the same lock share it."""
+    lock = lock_in(one_home / directory)
+    families = [
+        SimpleNamespace(family=name, lock_file=lock, requires=("x",)) for name in ("nequip", "allegro")
+    ]
+    first, second = (envs.spec_of(backend) for backend in families)
+    assert first is not None
+    assert first.name == owner
+    assert first.directory == second.directory
+    assert envs.spec_of(SimpleNamespace(lock_file=None)) is None
 
 
 def test_removing_one_leaves_the_others(stocked: Any, home: Path, tmp_path: Path):

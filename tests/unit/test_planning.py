@@ -377,7 +377,8 @@ NOT_HERE = "('no_such_framework',)"
 @pytest.fixture
 def lock(tmp_path: Path) -> Path:
     """A lock file of an environment that is never made here."""
-    file = tmp_path / "requirements.lock"
+    file = tmp_path / "mlpzoo-grown" / "requirements.lock"
+    file.parent.mkdir()
     file.write_text(LOCK)
     return file
 

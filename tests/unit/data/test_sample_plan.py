@@ -227,3 +227,23 @@ def test_an_interrupted_md_goes_on_and_gives_the_same_frames(tmp_path: Path) -> 
     Dies.left = 10**9
     assert run("cut") == whole
     assert len(whole) == 4
+
+
+@pytest.mark.parametrize("carded", [True, False])
+def test_no_directory_of_the_user_is_in_the_record_of_the_sampler(tmp_path: Path, carded: bool) -> None:
+    """A model trained by mlpzoo has a card beside it; other files have none."""
+    from mlpzoo.card_file import write_card
+    from mlpzoo.cli.data_make import _sampler
+    from mlpzoo.hashing import file_sha256
+    from mlpzoo.models import Checkpoint, ModelCard
+
+    weights = tmp_path / "mine.bin"
+    weights.write_bytes(b"weights")
+    if carded:
+        size, sha256 = weights.stat().st_size, file_sha256(weights)
+        checkpoint = Checkpoint(file=weights.name, sha256=sha256, size_bytes=size)
+        card = ModelCard(
+            name="emt/mine", family="emt", elements=("Cu",), properties=("energy",), checkpoint=checkpoint
+        )
+        write_card(weights, card)
+    assert _sampler(f"emt:{weights}") == f"emt:mine.bin, sha256 {file_sha256(weights)}"
