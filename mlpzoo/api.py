@@ -104,7 +104,7 @@ def launch_for(
     spec = None
     if family:
         entry = registry.backend(family)
-        modules[entry.plugin.module_name] = entry.plugin.module
+        modules |= {part.module_name: part.module for part in registry.parts_of(family)}
         spec = envs.spec_of(entry.item)
         missing = ", ".join(registry.missing(family))
         if spec is None and missing:

@@ -121,7 +121,7 @@ class _Maker:
             {
                 "model": spec.name,
                 "declared": [spec.card.elements, spec.card.properties] if spec.card else [],
-                "plugin": entry.plugin.source_sha256,
+                "plugin": "+".join(part.source_sha256 for part in self.registry.parts_of(family)),
                 **runtime,
             },
         )

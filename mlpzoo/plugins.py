@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.metadata
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ class Plugin:
         module: The loaded module; None if it could not be loaded.
         registered: Kind (``backend``, ``benchmark``, ``dataset``, ``engine``) to what it returned.
         problems: What went wrong, one sentence each; empty if nothing did.
+        distribution: Normalised name of its distribution; empty if it has none.
+        requires: Normalised names of the distributions that this one depends on.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Plugin:
     module: ModuleType | None = None
     registered: dict[str, list[Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    distribution: str = ""
+    requires: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -85,6 +90,18 @@ def load(modules: Sequence[str | ModuleType] = (), *, entry_points: bool = True)
     return tuple(plugins)
 
 
+def with_required(plugin: Plugin, plugins: Iterable[Plugin]) -> tuple[Plugin, ...]:
+    """A plugin and those that its distribution depends on: where it runs they must be importable, too."""
+    found, left = [plugin], [plugin]
+    everything = tuple(plugins)
+    while left:
+        wanted = left.pop().requires
+        more = [p for p in everything if p.distribution in wanted and p.distribution and p not in found]
+        found += more
+        left += more
+    return tuple(found)
+
+
 def _entry_points() -> tuple[list[importlib.metadata.EntryPoint], list[Plugin]]:
     """Entry points of the group, each once, in a stable order; and distributions that cannot be read."""
     unreadable: list[Plugin] = []
@@ -111,6 +128,8 @@ def _load_one(name: str, source: str | ModuleType | importlib.metadata.EntryPoin
     else:
         module_name = source if isinstance(source, str) else source.value
     plugin = Plugin(name=name, module_name=module_name, version=version)
+    if isinstance(source, importlib.metadata.EntryPoint):
+        plugin.distribution, plugin.requires = _dist_names(source)
     try:
         if isinstance(source, ModuleType):
             implementation: object = source
@@ -226,6 +245,23 @@ def _dist_version(entry: importlib.metadata.EntryPoint) -> str:
         return (entry.dist.version if entry.dist is not None else "") or ""
     except Exception:  # noqa: BLE001  (metadata that cannot be read)
         return ""
+
+
+def _dist_names(entry: importlib.metadata.EntryPoint) -> tuple[str, tuple[str, ...]]:
+    """Normalised names of the entry point's distribution and of what it depends on without an extra."""
+    try:
+        distribution = entry.dist
+        if distribution is None:
+            return "", ()
+        lines = [line for line in distribution.requires or () if "extra ==" not in line]
+        names = [re.split(r"[^A-Za-z0-9._-]", line.strip(), maxsplit=1)[0] for line in lines]
+        return _normalised(distribution.metadata["Name"]), tuple(map(_normalised, names))
+    except Exception:  # noqa: BLE001  (metadata that cannot be read)
+        return "", ()
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @cache

@@ -192,6 +192,10 @@ class Registry:
             f"family '{family}' has no model of its own", hint=f"give it your weights: {family}:PATH"
         )
 
+    def parts_of(self, family: str) -> tuple[Plugin, ...]:
+        """The plugin of a family, first, and the plugins that it depends on."""
+        return _plugins.with_required(self.backend(family).plugin, self.plugins)
+
     def missing(self, family: str) -> tuple[str, ...]:
         """What a family requires and this process cannot import."""
         return tuple(name for name in self.backend(family).item.requires if not _importable(name))

@@ -454,3 +454,25 @@ def test_the_hash_of_a_single_file_plugin_covers_that_file_alone(site: Any):
     assert current() == before
     file.write_text(file.read_text() + "\nX = 1\n")
     assert current() != before
+
+
+# -- plugins that depend on each other --------------------------------------------------------------------
+
+
+def test_a_plugin_comes_with_those_that_its_distribution_depends_on():
+    def one(name: str, *requires: str) -> Plugin:
+        return Plugin(name=name, module_name=name, version="1", distribution=name, requires=requires)
+
+    plugins_ = [
+        one("a", "b", "numpy"), one("b", "c"), one("c", "a"), one("d"),
+        Plugin(name="builtin:x", module_name="x", version=""),
+    ]  # fmt: skip
+    assert [p.name for p in plugins.with_required(plugins_[0], plugins_)] == ["a", "b", "c"]
+    assert [p.name for p in plugins.with_required(plugins_[3], plugins_)] == ["d"]
+    assert [p.name for p in plugins.with_required(plugins_[4], plugins_)] == ["builtin:x"]
+
+
+def test_what_a_distribution_depends_on_is_read_from_its_metadata():
+    allegro = installed()["allegro"]
+    assert allegro.distribution == "mlpzoo-allegro"
+    assert allegro.requires == ("mlpzoo", "mlpzoo-nequip")

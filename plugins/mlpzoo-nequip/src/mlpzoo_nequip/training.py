@@ -1,4 +1,4 @@
-"""Training of a NequIP model: what ``nequip-train`` does, in this process.
+"""Training of a NequIP model, or of another architecture of that framework: what ``nequip-train`` does, here.
 
 The state is saved after each epoch, the order of the data included: a killed training goes on as it would
 have.  ``max_epochs`` ends it, never a time limit: that stops inside an epoch and leaves the averaged weights
@@ -9,6 +9,7 @@ Importing this imports NequIP.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import lightning
@@ -26,15 +27,57 @@ from mlpzoo.training import Trained, epochs_of
 from mlpzoo_nequip.export import export
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mlpzoo.training import TrainingJob
 
-CITATION: Final = "NequIP: Batzner et al., Nat. Commun. 13, 2453 (2022), doi:10.1038/s41467-022-29939-5"
 WHAT: Final = "epochs"
 
 
-def train(job: TrainingJob) -> Trained:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """What differs between the models that NequIP trains.
+
+    Attributes:
+        title: One line on a model with the settings of a job.
+        reach: What a reader should know of how far an atom feels others.
+        citation: Of the method.
+        model: Settings of the model's builder that are its own, from those of a job.
+    """
+
+    title: Callable[[TrainingJob], str]
+    reach: Callable[[TrainingJob], str]
+    citation: str
+    model: Callable[[TrainingJob], dict[str, Any]]
+
+
+def _reach(job: TrainingJob) -> str:
+    layers = int(job.settings["layers"])
+    far = float(job.settings["cutoff_ang"]) * layers
+    return f"{layers} message-passing layers: an atom feels others up to {far:g} Å away."
+
+
+NEQUIP: Final = Architecture(
+    title=lambda job: (
+        f"NequIP, {job.settings['layers']} layers, l_max {job.settings['l_max']}, "
+        f"{job.settings['features']} features"
+    ),
+    reach=_reach,
+    citation="NequIP: Batzner et al., Nat. Commun. 13, 2453 (2022), doi:10.1038/s41467-022-29939-5",
+    model=lambda job: {
+        "_target_": "nequip.model.NequIPGNNModel",
+        "num_layers": job.settings["layers"],
+        "l_max": job.settings["l_max"],
+        "parity": job.settings["parity"],
+        "num_features": job.settings["features"],
+        "radial_mlp_depth": job.settings["radial_depth"],
+        "radial_mlp_width": job.settings["radial_width"],
+    },
+)
+
+
+def train(job: TrainingJob, architecture: Architecture = NEQUIP) -> Trained:
     """Train a model, or go on; see `mlpzoo.training.TrainingJob`."""
     torch.set_num_threads(job.threads)
     set_global_state(allow_tf32=False)
@@ -44,23 +87,20 @@ def train(job: TrainingJob) -> Trained:
     job.progress(done, epochs, WHAT)
     zeros = energies_of_elements(job)
     if done < epochs:
-        _fit(job, epochs, zeros, last)
+        _fit(job, architecture, epochs, zeros, last)
     path = job.directory / "trained.ckpt"
     n_parameters = export(last, path)
-    settings = job.settings
-    reach = float(settings["cutoff_ang"]) * int(settings["layers"])
     zero = ", ".join(f"{symbol} {energy:.3f}" for symbol, energy in zeros.items())
     return Trained(
         path=path,
-        cutoff_ang=float(settings["cutoff_ang"]),
+        cutoff_ang=float(job.settings["cutoff_ang"]),
         n_parameters=n_parameters,
-        title=f"NequIP, {settings['layers']} layers, l_max {settings['l_max']}, "
-        f"{settings['features']} features",
-        citation=CITATION,
+        title=architecture.title(job),
+        citation=architecture.citation,
         notes=(
-            f"{settings['layers']} message-passing layers: an atom feels others up to {reach:g} Å away. "
-            f"Energies count from the mean of the training set ({zero} eV/atom, included), not from free "
-            f"atoms. Averaged weights after the last of {epochs} epochs; the validation set chose nothing."
+            f"{architecture.reach(job)} Energies count from the mean of the training set ({zero} eV/atom, "
+            f"included), not from free atoms. Averaged weights after the last of {epochs} epochs; the "
+            "validation set chose nothing."
         ),
     )
 
@@ -118,7 +158,9 @@ def _epochs_in(checkpoint: Path) -> int:
     return int(torch.load(checkpoint, map_location="cpu", weights_only=False)["epoch"]) + 1
 
 
-def _fit(job: TrainingJob, epochs: int, zeros: dict[str, float], last: Path) -> None:
+def _fit(
+    job: TrainingJob, architecture: Architecture, epochs: int, zeros: dict[str, float], last: Path
+) -> None:
     data = _data(job)
     module_data = _OrderedData(**{key: value for key, value in data.items() if key != "_target_"})
     module_data.begin(_epochs_in(last))
@@ -163,7 +205,18 @@ def _fit(job: TrainingJob, epochs: int, zeros: dict[str, float], last: Path) -> 
             weights_only=False,
         )
     else:
-        description = _module(job, epochs, zeros, module_data.get_statistics(dataset="train"))
+        known = module_data.get_statistics(dataset="train")
+        description = _module(job, epochs)
+        description["model"] = {
+            **architecture.model(job),
+            "seed": job.seed,
+            "model_dtype": job.settings["dtype"],
+            "type_names": list(job.elements),
+            "r_max": float(job.settings["cutoff_ang"]),
+            "avg_num_neighbors": float(known["num_neighbors_mean"]),
+            "per_type_energy_shifts": zeros,
+            "per_type_energy_scales": float(known["forces_rms"]),
+        }
         info["training_module"] = description
         module = instantiate(
             description,
@@ -213,8 +266,8 @@ def _data(job: TrainingJob) -> dict[str, Any]:
     }
 
 
-def _module(job: TrainingJob, epochs: int, zeros: dict[str, float], known: dict[str, Any]) -> dict[str, Any]:
-    """Settings of model, loss, optimiser and learning rate; ``known`` is statistics of the training set."""
+def _module(job: TrainingJob, epochs: int) -> dict[str, Any]:
+    """Settings of loss, optimiser and learning rate."""
     settings, stress = job.settings, job.has_stress
     weights = {"total_energy": settings["energy_weight"], "forces": settings["forces_weight"]}
     watched = {"per_atom_energy_rmse": 1.0, "forces_rmse": 1.0}
@@ -241,21 +294,5 @@ def _module(job: TrainingJob, epochs: int, zeros: dict[str, float], known: dict[
             },
             "interval": "step",
             "frequency": 1,
-        },
-        "model": {
-            "_target_": "nequip.model.NequIPGNNModel",
-            "seed": job.seed,
-            "model_dtype": settings["dtype"],
-            "type_names": list(job.elements),
-            "r_max": float(settings["cutoff_ang"]),
-            "num_layers": settings["layers"],
-            "l_max": settings["l_max"],
-            "parity": settings["parity"],
-            "num_features": settings["features"],
-            "radial_mlp_depth": settings["radial_depth"],
-            "radial_mlp_width": settings["radial_width"],
-            "avg_num_neighbors": float(known["num_neighbors_mean"]),
-            "per_type_energy_shifts": zeros,
-            "per_type_energy_scales": float(known["forces_rms"]),
         },
     }

@@ -1,0 +1,44 @@
+"""How Allegro models are trained: complete settings, without importing NequIP."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mlpzoo.training import Preset, Setting
+
+SMALL: Final = Preset(
+    title="the size of allegro/si-small: twenty minutes of one core for frames of 60 atoms, however many",
+    settings={
+        "steps": Setting(value=20000, meaning="of the optimiser, together; whole epochs of them"),
+        "max_epochs": Setting(value=400, meaning="most passes over the training set, if it is small"),
+        "batch_size": Setting(value=1, meaning="structures a step"),
+        "cutoff_ang": Setting(value=5.0, meaning="Å; the model is strictly local"),
+        "layers": Setting(value=2, meaning="of tensor products: 2 layers make four-body features"),
+        "l_max": Setting(value=2, meaning="highest order of the tensor features"),
+        "parity": Setting(value=False, meaning="whether features of odd parity are kept, too"),
+        "scalar_features": Setting(value=32, meaning="channels of the scalar track, width of its networks"),
+        "tensor_features": Setting(value=8, meaning="channels of the tensor track"),
+        "bessels": Setting(value=8, meaning="Bessel functions of the distance"),
+        "learning_rate": Setting(value=0.005, meaning="of Adam, at its highest (one cycle)"),
+        "energy_weight": Setting(value=40.0, meaning="of the energy per atom, in the loss"),
+        "forces_weight": Setting(value=1.0, meaning="in the loss"),
+        "stress_weight": Setting(value=100.0, meaning="in the loss"),
+        "ema_decay": Setting(value=0.999, meaning="of the running average of the weights, a step"),
+        "clip_gradient": Setting(value=10.0, meaning="largest norm of the gradient"),
+        "dtype": Setting(value="float32", meaning="precision of the training; the model runs in both"),
+    },
+)
+PRESETS: Final = {
+    "smoke": SMALL.but(
+        "a tiny model, seconds: to try whether it works",
+        steps=300,
+        cutoff_ang=4.0,
+        layers=1,
+        l_max=1,
+        scalar_features=16,
+        tensor_features=4,
+        learning_rate=0.02,
+        ema_decay=0.9,
+    ),
+    "small": SMALL,
+}
