@@ -22,14 +22,15 @@ class Checkpoint:
     """A weights file: packaged with the plugin, or to be fetched.
 
     Attributes:
-        sha256: Hex digest; checked before the file is handed to the framework.
-        size_bytes: Size of the file.
+        sha256: Hex digest; checked before the file is handed to the framework.  Of weights that are fetched
+            it may be empty, if their author publishes none: it is recorded when they are first used.
+        size_bytes: Size of the file; 0 if it is not known.
         file: Path relative to the module that holds the cards, for weights inside the distribution.
         url: Where to fetch it from, for weights that are not inside.
     """
 
-    sha256: str
-    size_bytes: int
+    sha256: str = ""
+    size_bytes: int = 0
     file: str = ""
     url: str = ""
 

@@ -15,7 +15,6 @@ from mlpzoo.benchmark import BenchmarkSpec, Case
 from mlpzoo.card_file import card_beside
 from mlpzoo.errors import ModelError, PluginError, UsageError, did_you_mean
 from mlpzoo.models import ALL_LOCAL, Backend, DType, ModelCard, ModelName, ModelSpec
-from mlpzoo.packaged import is_packaged, packaged_weights
 from mlpzoo.validation import (
     backend_problem,
     card_problem,
@@ -23,6 +22,7 @@ from mlpzoo.validation import (
     engine_problem,
     instance_problem,
 )
+from mlpzoo.weights import at_hand, weights_of
 
 if TYPE_CHECKING:
     from mlpzoo.data.dataset import DatasetSpec
@@ -119,13 +119,15 @@ class Registry:
     def local_models(self) -> tuple[str, ...]:
         """Names of all cards that need no weights, or whose weights are at hand."""
         return tuple(
-            name
-            for name, entry in self.cards.items()
-            if entry.item.checkpoint is None or is_packaged(entry.item, entry.plugin.directory)
+            name for name, entry in self.cards.items() if at_hand(entry.item, entry.plugin.directory)
         )
 
-    def models(self, patterns: Sequence[str]) -> tuple[str, ...]:
+    def models(self, patterns: Sequence[str], *, resolve: bool = True) -> tuple[str, ...]:
         """Resolve what ``--models`` takes: names, globs over card names, ``all-local``; in order, once each.
+
+        Args:
+            patterns: What the user typed.
+            resolve: Whether the weights of models that are named must be there, and are checked.
 
         Raises:
             UsageError: A name or glob matches nothing.
@@ -143,7 +145,7 @@ class Registry:
                     raise UsageError(f"no model matches '{pattern}'", hint="see 'mlpzoo models'")
                 names.update(dict.fromkeys(hits))
             else:
-                names[self.resolve(pattern).name] = None
+                names[self.resolve(pattern).name if resolve else self._card(pattern).name] = None
         return tuple(names)
 
     def resolve(self, name: str, *, device: str = "cpu", dtype: DType = "float64") -> ModelSpec:
@@ -170,6 +172,14 @@ class Registry:
                 dtype=dtype,
                 note=note,
             )
+        card = self._card(name)
+        path_text = str(weights_of(card, entry.plugin.directory)) if card.checkpoint else None
+        return ModelSpec(name=card.name, card=card, path=path_text, device=device, dtype=dtype)
+
+    def _card(self, name: str) -> ModelCard:
+        """The card of ``family`` or ``family/card``."""
+        parsed = ModelName.parse(name)
+        entry = self.backend(parsed.family)
         _ = self.cards
         if parsed.family in self._unreadable:
             raise PluginError(self._unreadable[parsed.family], hint="see 'mlpzoo plugins'")
@@ -180,9 +190,7 @@ class Registry:
                 f"family '{parsed.family}' has no model '{parsed.card}'",
                 hint=f"{did_you_mean(full, [c.name for c in own])}see 'mlpzoo models'",
             )
-        card = self.cards[full].item
-        path_text = str(packaged_weights(card, entry.plugin.directory)) if card.checkpoint else None
-        return ModelSpec(name=full, card=card, path=path_text, device=device, dtype=dtype)
+        return self.cards[full].item
 
     def _default_card(self, entry: Entry[Backend], own: Sequence[ModelCard]) -> ModelCard:
         if own:

@@ -19,6 +19,7 @@ COMMANDS = {
     "plugin": ("mlpzoo.cli.plugin:plugin", "Begin a plugin of your own."),
     "env": ("mlpzoo.cli.env:env", "Make, list, remove and lock the families' environments."),
     "data": ("mlpzoo.cli.data:data", "Fetch, check and make data sets."),
+    "fetch": ("mlpzoo.cli.fetch:fetch", "Download weights that do not come with a plugin."),
     "train": ("mlpzoo.cli.train:train", "Train a model of a family on a data set."),
     "results": ("mlpzoo.cli.results:results", "List stored results and checkpoints; delete stale ones."),
     "reference": (

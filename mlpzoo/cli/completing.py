@@ -38,6 +38,10 @@ def names(of: Callable[[Registry], Iterable[str]], *, commas: bool = True) -> Co
 
 
 models = names(lambda r: [ALL_LOCAL, *r.families, *r.cards])
+fetchable = names(
+    lambda r: [n for n, entry in r.cards.items() if entry.item.checkpoint and entry.item.checkpoint.url],
+    commas=False,
+)
 families = names(lambda r: r.families, commas=False)
 benchmarks = names(lambda r: ["all", *r.benchmarks])
 systems = names(

@@ -14,6 +14,7 @@ from mlpzoo.cli import completing
 from mlpzoo.errors import UsageError
 from mlpzoo.levels import levels_of
 from mlpzoo.registry import default_registry
+from mlpzoo.weights import at_hand
 
 if TYPE_CHECKING:
     from mlpzoo.benchmark import BenchmarkSpec
@@ -81,6 +82,7 @@ def models(names: tuple[str, ...], elements: str, *, as_json: bool) -> None:
             "properties": list(entry.item.properties),
             "level of theory": entry.item.level_of_theory,
             "runs in": _place(registry, entry.item.family),
+            "weights": "" if at_hand(entry.item, entry.plugin.directory) else "not fetched",
             "licence": entry.item.licence,
             "title": entry.item.title,
         }

@@ -73,10 +73,7 @@ class PublicSet:
 
         A directory is returned as a ``file:`` URL.
         """
-        base = os.environ.get(MIRROR_VARIABLE, "") or _GITHUB
-        if "://" not in base:
-            base = Path(base).expanduser().resolve().as_uri()
-        return f"{base.rstrip('/')}/{self.repository}/{self.commit}/{quote(file.path)}"
+        return f"{mirror() or _GITHUB}/{self.repository}/{self.commit}/{quote(file.path)}"
 
     def provenance(self) -> dict[str, object]:
         """What the manifest of the converted set says of its origin."""
@@ -86,6 +83,14 @@ class PublicSet:
             "converter": self.converter_version,
             "files": [{"path": file.path, "sha256": file.sha256} for file in self.files],
         }
+
+
+def mirror() -> str:
+    """The URL in ``MLPZOO_MIRROR``, without a slash at its end; a directory as ``file:`` URL; or nothing."""
+    base = os.environ.get(MIRROR_VARIABLE, "")
+    if base and "://" not in base:
+        base = Path(base).expanduser().resolve().as_uri()
+    return base.rstrip("/")
 
 
 def local_path(url: str) -> Path | None:

@@ -41,7 +41,7 @@ def card_is_complete(subject: Subject) -> None:
         return
     missing = [n for n in ("title", "licence", "citation", "level_of_theory") if not getattr(card, n)]
     require(not missing, f"the card has no {', '.join(missing)}")
-    if card.checkpoint is not None:
+    if card.checkpoint is not None and (card.checkpoint.sha256 or not card.checkpoint.url):
         digest = card.checkpoint.sha256
         require(re.fullmatch("[0-9a-f]{64}", digest), f"{digest!r} is no sha256 of the weights")
 

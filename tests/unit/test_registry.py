@@ -466,14 +466,6 @@ def test_missing_weights_are_named(site: Any):
         found.resolve("w")
 
 
-def test_weights_that_are_elsewhere_say_where(site: Any):
-    found = weighty(site, sha256=SHA_ABC, url="https://example.org/w.bin")
-    with pytest.raises(ModelError, match="do not come with its plugin") as caught:
-        found.resolve("w")
-    assert "https://example.org/w.bin" in caught.value.hint
-    assert "w:PATH" in caught.value.hint
-
-
 def test_listing_cards_does_not_touch_the_weights(site: Any):
     assert "w/a" in weighty(site, sha256=SHA_ABC, file="w.bin").cards
 

@@ -1,0 +1,176 @@
+"""The weights of a card: in its plugin, or fetched once into mlpzoo's home; checked before each use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+
+from mlpzoo import paths
+from mlpzoo.data.sources import local_path, mirror
+from mlpzoo.errors import ModelError
+from mlpzoo.hashing import file_sha256
+from mlpzoo.models import ModelCard
+
+_TIMEOUT_S: Final = 60
+_CHUNK: Final = 1 << 20
+
+Progress = Callable[[int, int], None]
+"""``progress(bytes so far, bytes in all or 0)``."""
+
+
+def at_hand(card: ModelCard, directory: Path) -> bool:
+    """Whether a card needs no weights, or they are on this machine; they are not looked at.
+
+    Args:
+        card: Of a plugin.
+        directory: Of the plugin's module.
+    """
+    said = card.checkpoint
+    if said is None:
+        return True
+    return ((directory / said.file) if said.file else place_of(card)).is_file()
+
+
+def weights_of(card: ModelCard, directory: Path) -> Path:
+    """The weights file of a card, verified.
+
+    Raises:
+        ModelError: It is missing, was altered, or was not fetched yet.
+    """
+    said = card.checkpoint
+    if said is None or not (said.file or said.url):
+        raise ModelError(f"{card.name} names no weights", hint="the plugin's card needs a file or a url")
+    path = directory / said.file if said.file else place_of(card)
+    if not path.is_file():
+        if said.file:
+            raise ModelError(f"{card.name}: {path} is missing", hint="reinstall the plugin")
+        size = f" ({said.size_bytes / 1e6:.0f} MB)" if said.size_bytes else ""
+        raise ModelError(
+            f"the weights of {card.name}{size} are not on this machine",
+            hint=f"mlpzoo fetch {card.name}; without network, get {said.url} elsewhere and copy it to {path}",
+        )
+    expected = said.sha256 or _recorded(path)
+    found = file_sha256(path)
+    if found != expected:
+        whose = "the card says" if said.sha256 else "at its first use it was"
+        again = "reinstall the plugin" if said.file else f"delete it, then: mlpzoo fetch {card.name}"
+        raise ModelError(
+            f"{card.name}: {path.name} was altered: sha256 {found}, {whose} {expected}", hint=again
+        )
+    return path
+
+
+def place_of(card: ModelCard) -> Path:
+    """Where fetched weights are, or would be: ``weights/FAMILY/MODEL.SUFFIX`` below mlpzoo's home."""
+    assert card.checkpoint is not None  # noqa: S101
+    name = PurePosixPath(unquote(urlsplit(card.checkpoint.url).path)).name
+    suffix = "".join(PurePosixPath(name).suffixes[-1:])
+    return paths.below_home("weights") / card.family / f"{card.name.partition('/')[2]}{suffix}"
+
+
+def fetch_weights(card: ModelCard, progress: Progress = lambda _done, _total: None) -> Path:
+    """Download the weights of a card, unless they are there; whole or not at all.
+
+    ``MLPZOO_MIRROR``, a directory or URL, stands for the host of the card's URL.
+
+    Args:
+        card: One with a URL.
+        progress: Told after each megabyte.
+
+    Raises:
+        ModelError: No network, another sha256, no room; or the card has no URL.
+    """
+    said = card.checkpoint
+    if said is None or not said.url:
+        raise ModelError(f"{card.name} has no weights to fetch", hint="they come with its plugin")
+    target = place_of(card)
+    if target.is_file():
+        return weights_of(card, target.parent)
+    url = _mirrored(said.url)
+    by_hand = f"or get {said.url} elsewhere and copy it to {target}"
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        _download(url, temporary, said.size_bytes, progress)
+        found = file_sha256(temporary)
+        if said.sha256 and found != said.sha256:
+            raise ModelError(
+                f"{url}: sha256 is {found}, the card says {said.sha256}",
+                hint=f"another file was sent; {by_hand}",
+            )
+        _record(target, found)
+        temporary.replace(target)
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors
+        raise ModelError(
+            f"{url}: cannot be fetched ({type(error).__name__}: {error})",
+            hint=f"check the network, then: mlpzoo fetch {card.name}; {by_hand}",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _mirrored(url: str) -> str:
+    base = mirror()
+    return f"{base}/{quote(unquote(urlsplit(url).path).lstrip('/'))}" if base else url
+
+
+def _download(url: str, path: Path, size_bytes: int, progress: Progress) -> None:
+    source = local_path(url)
+    if source is not None:
+        shutil.copyfile(source, path)
+        return
+    import pooch  # type: ignore[import-untyped, unused-ignore]
+
+    with path.open("wb") as stream:
+        pooch.HTTPDownloader(timeout=_TIMEOUT_S, chunk_size=_CHUNK, progressbar=_Bar(size_bytes, progress))(
+            url, stream, None
+        )
+
+
+class _Bar:
+    """What pooch takes for a progress bar; it sets `total` from the answer's header."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self.total = total
+        self._progress = progress
+        self._done = 0
+
+    def update(self, amount: int) -> None:
+        """More bytes came."""
+        self._done += amount
+        total = int(self.total or 0)
+        self._progress(min(self._done, total or self._done), total)  # pooch counts whole chunks
+
+    def reset(self) -> None:
+        """Called once at the end, before one `update` with everything."""
+        self._done = 0
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _record(path: Path, sha256: str) -> None:
+    from mlpzoo.files import write_atomically
+
+    write_atomically(_record_path(path), f"{sha256}  {path.name}\n".encode())
+
+
+def _recorded(path: Path) -> str:
+    """The sha256 that was found at first use; recorded now if this is it."""
+    record = _record_path(path)
+    if not record.is_file():
+        _record(path, file_sha256(path))
+    words = record.read_text(encoding="utf-8").split()
+    return words[0] if words else ""
