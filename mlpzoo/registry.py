@@ -115,6 +115,12 @@ class Registry:
                     found[card.name] = Entry(entry.plugin, card)
         return found
 
+    def not_fetched(self, patterns: Sequence[str]) -> tuple[str, ...]:
+        """Models that globs stand for and that `models` leaves out, for their weights are not here."""
+        globs = [p for p in patterns if any(c in p for c in "*?[") and ":" not in p]
+        hits = dict.fromkeys(name for glob in globs for name in fnmatch.filter(self.cards, glob))
+        return tuple(name for name in hits if name not in self.local_models)
+
     @cached_property
     def local_models(self) -> tuple[str, ...]:
         """Names of all cards that need no weights, or whose weights are at hand."""
@@ -127,7 +133,8 @@ class Registry:
 
         Args:
             patterns: What the user typed.
-            resolve: Whether the weights of models that are named must be there, and are checked.
+            resolve: Whether the weights of models that are named must be there, and are checked; of globs those
+                are taken whose weights are at hand.
 
         Raises:
             UsageError: A name or glob matches nothing.
@@ -143,7 +150,10 @@ class Registry:
                     if not any(c in family for c in "*?["):
                         self.backend(family)  # says what is wrong with it
                     raise UsageError(f"no model matches '{pattern}'", hint="see 'mlpzoo models'")
-                names.update(dict.fromkeys(hits))
+                here = [name for name in hits if not resolve or name in self.local_models]
+                if not here:
+                    raise ModelError(f"the weights of {hits[0]} are not here", hint=f"mlpzoo fetch {hits[0]}")
+                names.update(dict.fromkeys(here))
             else:
                 names[self.resolve(pattern).name if resolve else self._card(pattern).name] = None
         return tuple(names)

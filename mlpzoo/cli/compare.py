@@ -175,6 +175,9 @@ def compare(**options: Any) -> None:  # fmt: skip
     work = plan(Request(settings=settings, **options), registry, store)
     for note in dict.fromkeys(t.model.note for t in work.tasks if t.model and t.model.note):
         click.echo(f"note: {note}", err=True)
+    absent = registry.not_fetched(lists["models"])
+    if absent:
+        click.echo(f"left out, not fetched: {', '.join(absent)}; mlpzoo fetch {absent[0]}", err=True)
     if dry_run:
         _print_plan(work)
         return

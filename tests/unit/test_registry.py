@@ -466,6 +466,24 @@ def test_missing_weights_are_named(site: Any):
         found.resolve("w")
 
 
+def test_globs_take_what_is_at_hand_and_tell_what_is_not(site: Any):
+    """A family of foundation models need not be fetched to compare its small one."""
+    card = "ModelCard(name='w/a', family='w', elements=('Cu',), properties=('energy',), checkpoint=away)"
+    site.install(
+        "zoo-w",
+        "away = Checkpoint(url='https://example.org/w.bin')\n" + backends(f"[Family('w', {card}, 'b')]"),
+    )
+    found = Registry(plugins.load())
+    assert found.local_models[-1:] == ("w/b",)
+    assert found.models(["w/*"]) == ("w/b",)
+    assert found.not_fetched(["w/*", "w/a"]) == ("w/a",)
+    assert found.models(["w/*"], resolve=False) == ("w/a", "w/b")
+    for named in (["w/a"], ["w/a*"]):
+        with pytest.raises(ModelError, match="w/a are not") as caught:
+            found.models(named)
+        assert "mlpzoo fetch w/a" in caught.value.hint
+
+
 def test_listing_cards_does_not_touch_the_weights(site: Any):
     assert "w/a" in weighty(site, sha256=SHA_ABC, file="w.bin").cards
 

@@ -169,3 +169,22 @@ def test_what_is_no_model_is_refused_with_its_name(tmp_path: Path) -> None:
             MaceBackend().calculator(own(path))
         assert str(path) in caught.value.message
         assert caught.value.hint
+
+
+def test_foundation_cards_have_addresses_elements_and_a_word_on_their_licence() -> None:
+    cards = [card for card in MaceBackend().cards() if card.checkpoint and card.checkpoint.url]
+    assert {"mace/mp-0-small", "mace/mp-0-medium", "mace/mpa-0-medium", "mace/omat-0-small"} <= {
+        card.name for card in cards
+    }
+    for card in cards:
+        assert len(card.elements) == 89
+        assert card.licence.startswith("MIT" if card.name.startswith("mace/mp") else "Academic")
+
+
+@needs_mace
+def test_addresses_of_foundation_models_are_those_of_mace_itself() -> None:
+    with _process_kept_as_it_was():
+        from mace.calculators.foundations_models import mace_mp_urls
+    for card in MaceBackend().cards():
+        if card.checkpoint and card.checkpoint.url:
+            assert card.checkpoint.url in mace_mp_urls.values()
