@@ -121,19 +121,22 @@ def spec_for(name: str, lock_file: Path, *, python: str = "", torch: str = "") -
 def spec_of(backend: Backend, *, python: str = "", torch: str = "") -> EnvSpec | None:
     """The environment of a backend's family; None if it needs none.
 
-    It is named after the plugin that the lock file belongs to: families with one lock share one environment.
+    It is named after the plugin that the lock file belongs to, if that can be told: families with one lock
+    share one environment.
 
     Raises:
         EnvError: As for `spec_for`.
     """
     if backend.lock_file is None:
         return None
-    return spec_for(owner_of(backend.lock_file), backend.lock_file, python=python, torch=torch)
+    name = owner_of(backend.lock_file) or backend.family
+    return spec_for(name, backend.lock_file, python=python, torch=torch)
 
 
 def owner_of(lock_file: Path) -> str:
-    """The plugin whose directory a lock file lies in: ``mlpzoo-NAME``, or ``mlpzoo_NAME`` installed."""
-    return re.sub(r"^mlpzoo[-_]", "", lock_file.resolve().parent.name).replace("_", "-")
+    """The plugin whose lock it is, by the directory ``mlpzoo-NAME`` or ``mlpzoo_NAME`` around it; or nothing."""
+    found = re.fullmatch(r"mlpzoo[-_](.+)", lock_file.resolve().parent.name)
+    return found[1].replace("_", "-") if found else ""
 
 
 def inspect(directory: Path) -> Environment:

@@ -133,7 +133,7 @@ class Registry:
 
         Args:
             patterns: What the user typed.
-            resolve: Whether the weights of models that are named must be there, and are checked; of globs those
+            resolve: Whether weights of models that are named must be there, and are checked; of globs those
                 are taken whose weights are at hand.
 
         Raises:

@@ -678,7 +678,6 @@ def test_a_removed_environment_is_gone_and_can_be_made_again(stocked: Any, home:
     [
         ("plugins/mlpzoo-nequip", "nequip"),
         ("site-packages/mlpzoo_my_model", "my-model"),
-        ("boxed", "boxed"),
     ],
 )
 def test_an_environment_is_named_after_the_plugin_whose_lock_it_is(
@@ -694,6 +693,13 @@ def test_an_environment_is_named_after_the_plugin_whose_lock_it_is(
     assert first.name == owner
     assert first.directory == second.directory
     assert envs.spec_of(SimpleNamespace(lock_file=None)) is None
+
+
+def test_elsewhere_it_is_named_after_the_family(one_home: Path) -> None:
+    lock = lock_in(one_home / "site-packages")
+    found = envs.spec_of(SimpleNamespace(family="single", lock_file=lock, requires=("x",)))
+    assert found is not None
+    assert found.name == "single"
 
 
 def test_removing_one_leaves_the_others(stocked: Any, home: Path, tmp_path: Path):
