@@ -134,7 +134,7 @@ def spec_of(backend: Backend, *, python: str = "", torch: str = "") -> EnvSpec |
 
 
 def owner_of(lock_file: Path) -> str:
-    """The plugin whose lock it is, by the directory ``mlpzoo-NAME`` or ``mlpzoo_NAME`` around it; or nothing."""
+    """The plugin whose lock it is, by its directory (``mlpzoo-NAME`` or ``mlpzoo_NAME``); or nothing."""
     found = re.fullmatch(r"mlpzoo[-_](.+)", lock_file.resolve().parent.name)
     return found[1].replace("_", "-") if found else ""
 

@@ -42,3 +42,18 @@ def test_first_commands_are_the_two_of_the_readme():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "pip install uv && uv run mlpzoo compare --models mace,nequip" in text
     assert "uv run pytest" in text
+
+
+def test_no_text_holds_the_marks_of_an_unfinished_merge():
+    """CONTRIBUTING.md once did."""
+    folders = ("benchmarks", "benchmarks_data", "docs", "mlpzoo", "plugins", "tests")
+    files = [*ROOT.glob("*.*"), *(path for folder in folders for path in (ROOT / folder).rglob("*.*"))]
+    texts = [path for path in files if path.suffix in {".md", ".py", ".toml", ".in"} and path.is_file()]
+    marks = tuple(mark * 7 for mark in "<>")
+    found = [
+        path.relative_to(ROOT)
+        for path in texts
+        if any(line.startswith(marks) for line in path.read_text(encoding="utf-8").splitlines())
+    ]
+    assert len(texts) > 200
+    assert found == []
