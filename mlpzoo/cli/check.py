@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     help="Test this benchmark instead, with MODELS (default: the built-in potentials), here.",
 )  # fmt: skip
 @click.option("--systems", "-s", default="*", shell_complete=completing.systems, help="With --benchmark.")
+@click.option("--matrix", is_flag=True, help="Print one table, promises by models, instead of a list each.")
 @click.option("--only", default="", help="Comma-separated names of checks.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
@@ -29,7 +30,14 @@ if TYPE_CHECKING:
     "--timeout", "timeout_s", type=float, default=1800.0, show_default=True, help="Seconds per model."
 )
 def check(
-    models: tuple[str, ...], only: str, benchmark: str, systems: str, *, everything: bool, **options: Any
+    models: tuple[str, ...],
+    only: str,
+    benchmark: str,
+    systems: str,
+    *,
+    everything: bool,
+    matrix: bool,
+    **options: Any,
 ) -> None:
     """Run the conformance kit on MODELS, each in its own environment, or on a benchmark.
 
@@ -38,7 +46,7 @@ def check(
     \b
     mlpzoo check mace
     mlpzoo check mace/si-small nequip:my.ckpt
-    mlpzoo check --all
+    mlpzoo check --all --matrix
     mlpzoo check --benchmark bulk
     mlpzoo check --benchmark vacancy-formation -s si tersoff/si
     """  # noqa: D301
@@ -46,12 +54,14 @@ def check(
     if benchmark:
         kept = _benchmark(benchmark, models, names, tuple(systems.split(",")))
     else:
-        kept = _models(models, names, everything=everything, **options)
+        kept = _models(models, names, everything=everything, matrix=matrix, **options)
     if not kept:
         click.get_current_context().exit(1)
 
 
-def _models(models: tuple[str, ...], names: tuple[str, ...], *, everything: bool, **options: Any) -> bool:
+def _models(
+    models: tuple[str, ...], names: tuple[str, ...], *, everything: bool, matrix: bool, **options: Any
+) -> bool:
     """Whether all models keep their promises."""
     from mlpzoo.conformance import check_model
     from mlpzoo.errors import UsageError, ZooError
@@ -63,14 +73,18 @@ def _models(models: tuple[str, ...], names: tuple[str, ...], *, everything: bool
     if not models:
         raise UsageError("no model named", hint="mlpzoo check mace, or mlpzoo check --all")
     kept = True
+    cells: dict[str, dict[str, str]] = {}
     for name in models:
         counts: Counter[str] = Counter()
+        column = cells.setdefault(name, {})
 
-        def show(item: wire.Checked, counts: Counter[str] = counts) -> None:
+        def show(item: wire.Checked, counts: Counter[str] = counts, column: dict[str, str] = column) -> None:
             counts[item.status] += 1
-            _show(item)
+            column[item.name] = item.status
+            if not matrix:
+                _show(item)
 
-        click.echo(click.style(name, bold=True))
+        click.echo(click.style(name, bold=True), err=matrix)
         try:
             check_model(
                 name, names, on_result=show, registry=registry,
@@ -79,10 +93,24 @@ def _models(models: tuple[str, ...], names: tuple[str, ...], *, everything: bool
         except ZooError as error:
             if not everything:
                 raise
-            click.echo(f"  {click.style('failed', fg='red')}   {error.message}")
+            click.echo(f"  {click.style('failed', fg='red')}   {error.message}", err=matrix)
             kept = False
-        kept = _summary(counts) and kept
+        kept = _summary(counts, err=matrix) and kept
+    if matrix:
+        _print_matrix(cells)
     return kept
+
+
+def _print_matrix(cells: dict[str, dict[str, str]]) -> None:
+    """Promises by models, as a table in Markdown: ✓ kept, ✗ broken, — not applicable, blank not reached."""
+    marks = {"passed": "✓", "failed": "✗", "skipped": "—"}
+    promises = dict.fromkeys(promise for column in cells.values() for promise in column)
+    rows = [["promise", *cells]]
+    rows += [[name, *(marks.get(c.get(name, ""), "") for c in cells.values())] for name in promises]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [f"| {' | '.join(map(str.ljust, row, widths))} |" for row in rows]
+    lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
+    click.echo("\n".join(lines))
 
 
 def _benchmark(name: str, models: tuple[str, ...], names: tuple[str, ...], systems: tuple[str, ...]) -> bool:
@@ -107,7 +135,8 @@ def _show(item: wire.Checked | CheckResult) -> None:
         click.echo(f"           {item.message}")
 
 
-def _summary(counts: Counter[str]) -> bool:
+def _summary(counts: Counter[str], *, err: bool = False) -> bool:
     """Print how many; whether something passed and nothing failed."""
-    click.echo("  " + ", ".join(f"{counts[status]} {status}" for status in ("passed", "failed", "skipped")))
+    text = ", ".join(f"{counts[status]} {status}" for status in ("passed", "failed", "skipped"))
+    click.echo(f"  {text}", err=err)
     return counts["failed"] == 0 and counts["passed"] > 0

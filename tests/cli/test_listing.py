@@ -161,6 +161,19 @@ def test_check_prints_each_promise_of_each_model_and_exits_with_1_if_one_is_brok
     assert "non-finite" in bad
 
 
+def test_check_prints_a_matrix_of_promises_by_models(zoo: Zoo) -> None:
+    done = zoo("check", "toy/good", "toy/nan", "--only", "permutation,forces,trains", "--matrix")
+    assert done.code == 1
+    assert done.out.splitlines() == [
+        "| promise     | toy/good | toy/nan |",
+        "|-------------|----------|---------|",
+        "| permutation | ✓        | ✗       |",
+        "| forces      | ✓        | ✗       |",
+        "| trains      | —        | —       |",
+    ]
+    assert "1 failed" in done.err or "2 failed" in done.err
+
+
 def test_unknown_check_is_an_error_that_names_the_known_ones(zoo: Zoo) -> None:
     pytest.importorskip("mlpzoo.testing")
     done = zoo("check", "toy/good", "--only", "nonsense")
