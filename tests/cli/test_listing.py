@@ -162,14 +162,14 @@ def test_check_prints_each_promise_of_each_model_and_exits_with_1_if_one_is_brok
 
 
 def test_check_prints_a_matrix_of_promises_by_models(zoo: Zoo) -> None:
-    done = zoo("check", "toy/good", "toy/nan", "--only", "permutation,forces,trains", "--matrix")
+    done = zoo("check", "toy/good", "toy/nan", "--only", "permutation,forces,golden", "--matrix")
     assert done.code == 1
     assert done.out.splitlines() == [
         "| promise     | toy/good | toy/nan |",
         "|-------------|----------|---------|",
         "| permutation | ✓        | ✗       |",
         "| forces      | ✓        | ✗       |",
-        "| trains      | —        | —       |",
+        "| golden      | —        | —       |",
     ]
     assert "1 failed" in done.err or "2 failed" in done.err
 
