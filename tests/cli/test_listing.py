@@ -169,7 +169,7 @@ def test_check_prints_a_matrix_of_promises_by_models(zoo: Zoo) -> None:
         "|-------------|----------|---------|",
         "| permutation | ✓        | ✗       |",
         "| forces      | ✓        | ✗       |",
-        "| golden      | —        | —       |",
+        "| golden      | —        | ✗       |",
     ]
     assert "1 failed" in done.err or "2 failed" in done.err
 
