@@ -210,8 +210,10 @@ def _rare_events(models: list[str], systems: str, registry: Registry, *, quiet: 
 def _print(choice: Choice) -> None:
     from mlpzoo.cli.listing import show
 
+    for case in choice.cases:
+        click.echo(case)
+        show([_row(choice, one, case) for one in choice.scored], as_json=False, wide=("candidate",))
     if choice.scored:
-        show([_row(choice, one) for one in choice.scored], as_json=False)
         click.echo("[rank], 1 is lowest; forces in eV/Å, shares in %; sorted by average error\n")
     for case in choice.cases:
         click.echo(f"{case}: rank correlation with the average error over {len(choice.scored)} candidates")
@@ -223,16 +225,15 @@ def _print(choice: Choice) -> None:
         click.echo(f"✗ {failed.title}: {failed.failed}")
 
 
-def _row(choice: Choice, one: Scored) -> dict[str, str]:
+def _row(choice: Choice, one: Scored, case: str) -> dict[str, str]:
     from mlpzoo.choice import DECIDES
 
     row = {"candidate": one.title, "average F RMSE": f"{one.average:.3f} [{choice.rank(one):g}]"}
-    for case in choice.cases:
-        for quantity in choice.quantities:
-            value = f"{one.rare[case, quantity.name]:.{quantity.decimals}f}"
-            if quantity.name == DECIDES:
-                value += f" [{choice.rank(one, case, quantity.name):g}]"
-            row[f"{case} {quantity.title}"] = value
+    for quantity in choice.quantities:
+        value = f"{one.rare[case, quantity.name]:.{quantity.decimals}f}"
+        if quantity.name == DECIDES:
+            value += f" [{choice.rank(one, case, quantity.name):g}]"
+        row[quantity.title] = value
     return row
 
 
