@@ -170,7 +170,8 @@ class Registry:
                 hint=f"{did_you_mean(full, [c.name for c in own])}see 'mlpzoo models'",
             )
         card = self.cards[full].item
-        path_text = str(packaged_weights(card, entry.plugin.directory)) if card.checkpoint else None
+        beside = card.checkpoint is not None and not card.checkpoint.package
+        path_text = str(packaged_weights(card, entry.plugin.directory)) if beside else None
         return ModelSpec(name=full, card=card, path=path_text, device=device, dtype=dtype)
 
     def _default_card(self, entry: Entry[Backend], own: Sequence[ModelCard]) -> ModelCard:

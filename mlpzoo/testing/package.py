@@ -54,7 +54,7 @@ class PluginPackage:
 
         here = Path(str(importlib.import_module(self.module).__file__)).parent
         for card in (card for backend in self.backends() for card in backend.cards()):
-            if card.checkpoint is None or not card.checkpoint.file:
+            if card.checkpoint is None or not card.checkpoint.file or card.checkpoint.package:
                 continue
             path, said = here / card.checkpoint.file, card.checkpoint
             require(path.is_file(), f"{card.name}: there is no {said.file} beside the module")

@@ -466,6 +466,13 @@ def test_missing_weights_are_named(site: Any):
         found.resolve("w")
 
 
+def test_weights_of_a_package_are_left_to_the_backend(site: Any):
+    """They are in the family's environment, which is not here."""
+    spec = weighty(site, sha256=SHA_ABC, file="w.bin", package="framework").resolve("w")
+    assert spec.path is None
+    assert spec.card.checkpoint.sha256 == SHA_ABC
+
+
 def test_weights_that_are_elsewhere_say_where(site: Any):
     found = weighty(site, sha256=SHA_ABC, url="https://example.org/w.bin")
     with pytest.raises(ModelError, match="do not come with its plugin") as caught:

@@ -141,7 +141,7 @@ def _fit(job: TrainingJob, zero: Mapping[str, float], done: Path) -> None:
         process = subprocess.Popen(  # noqa: S603
             command,
             cwd=folder,
-            env=os.environ | threads,
+            env=os.environ | threads | {"GFORTRAN_UNBUFFERED_ALL": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
