@@ -30,10 +30,12 @@ BASE_REQUIREMENTS: Final = (
 """What the worker itself and the benchmarks need in every environment."""
 
 _VARIANT_PACKAGES: Final = ("torch",)
-_COMES_WITH_TORCH: Final = re.compile(
+COMES_WITH_TORCH: Final = re.compile(
     r"nvidia-(cublas|cuda|cudnn|cufft|cufile|curand|cusolver|cusparse|cusparselt|nccl|nvjitlink|nvshmem|nvtx)"
     r"\b.*|triton|pytorch-triton.*|cuda-(bindings|pathfinder|toolkit)"
 )
+"""Names of packages that belong to one build of torch; ``nvidia-ml-py`` and its like do not."""
+
 _PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s*;]+)(?=[\s;\\]|$)")
 
 
@@ -149,7 +151,7 @@ def clean(resolved: str) -> str:
                 marker = line.partition(";")[2].rstrip("\\ ").strip()
                 pinned = f"{VARIANT} {name}=={version.partition('+')[0]}"
                 variants.setdefault(pinned, []).append(f" ; {marker}" if marker else "")
-            keep = name not in _VARIANT_PACKAGES and not _COMES_WITH_TORCH.fullmatch(name)
+            keep = name not in _VARIANT_PACKAGES and not COMES_WITH_TORCH.fullmatch(name)
         if keep and line.strip() and not line.lstrip().startswith("#"):
             kept.append(line)
     head = [

@@ -35,7 +35,7 @@ class GapBackend:
         return cards_beside(__file__)
 
     def calculator(self, spec: ModelSpec) -> Calculator:
-        """quippy's calculator of the model at ``spec.path``: ``.xml`` or ``.xml.zip``; always float64.
+        """The calculator of quippy for the model at ``spec.path``: ``.xml`` or ``.xml.zip``; always float64.
 
         Raises:
             ModelError: A file is missing or is no GAP, or QUIP refuses it.

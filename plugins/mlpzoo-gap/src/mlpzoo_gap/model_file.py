@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 from mlpzoo.errors import ModelError
@@ -52,8 +52,8 @@ def inspect(text: bytes, what: str) -> GapXml:
     """
     hint = "give the .xml file that gap_fit wrote"
     try:
-        root = ElementTree.fromstring(text)  # noqa: S314  (expat limits the expansion of entities)
-    except ElementTree.ParseError as error:
+        root = ET.fromstring(text)  # noqa: S314  (expat limits the expansion of entities)
+    except ET.ParseError as error:
         raise ModelError(f"{what} is no XML: {error}", hint=hint) from error
     coordinates = list(root.iter("gpCoordinates"))
     if not coordinates:
@@ -122,7 +122,7 @@ def pack(xml: Path, target: Path) -> None:
         target: ``NAME.xml.zip``; replaced as a whole.
     """
     text = xml.read_text(encoding="utf-8")
-    label = ElementTree.fromstring(text).tag  # noqa: S314  (gap_fit wrote it)
+    label = ET.fromstring(text).tag  # noqa: S314  (gap_fit wrote it)
     contents = {xml.name: text.replace(label, LABEL).encode()}
     for name in inspect(text.encode(), str(xml)).side_files:
         contents[name.replace(label, LABEL)] = (xml.parent / name).read_bytes()

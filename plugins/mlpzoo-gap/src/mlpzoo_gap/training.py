@@ -58,15 +58,17 @@ def train(job: TrainingJob) -> Trained:
     told = inspect((done / _XML).read_bytes(), _XML)
     energies = ", ".join(f"{symbol} {value:.3f}" for symbol, value in zero.items())
     pairs = "pairs and " if int(settings["pair_n_sparse"]) else ""
+    every = int(settings["virials_every"]) if job.has_stress else 0
+    stresses = "" if every == 1 else f"Stresses of every {every}th frame. " if every else "No stresses. "
     return Trained(
         path=model,
         cutoff_ang=float(settings["cutoff_ang"]),
         n_parameters=told.n_sparse,
-        title=f"GAP, {pairs}SOAP (n {settings['n_max']}, l {settings['l_max']}), {told.n_sparse} sparse points",
+        title=f"GAP, {pairs}SOAP {settings['n_max']}/{settings['l_max']}, {told.n_sparse} sparse points",
         citation=CITATION,
         notes=(
             f"Energies count from the mean of the training set ({energies} eV/atom, included), not from free "
-            "atoms. Evaluated in always float64. The validation set chose nothing."
+            f"atoms. {stresses}Evaluated in always float64. The validation set chose nothing."
         ),
     )
 
@@ -84,13 +86,13 @@ def atomic_energies(job: TrainingJob) -> dict[str, float]:
     return {symbol: round(float(value), 6) for symbol, value in zip(symbols, fitted, strict=True)}
 
 
-def labelled(atoms: Atoms) -> Atoms:
+def labelled(atoms: Atoms, *, with_virial: bool) -> Atoms:
     """A structure as ``gap_fit`` reads it: energy (eV), force (eV/Å) and virial, which is -V stress (eV)."""
     results = atoms.calc.results
     bare = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     bare.info["ref_energy"] = results["energy"]
     bare.arrays["ref_force"] = np.asarray(results["forces"])
-    if "stress" in results:
+    if with_virial:
         virial = -atoms.get_volume() * voigt_6_to_full_3x3_stress(results["stress"])
         bare.info["ref_virial"] = " ".join(f"{x:.12g}" for x in virial.ravel())
     return bare
@@ -128,12 +130,18 @@ def command_of(settings: Mapping[str, Value], zero: Mapping[str, float], seed: i
     ]
 
 
+def _frames(job: TrainingJob) -> list[Atoms]:
+    """All structures; a virial costs as much memory as two or three times the forces of its structure."""
+    every = int(job.settings["virials_every"]) if job.has_stress else 0
+    return [labelled(atoms, with_virial=bool(every) and i % every == 0) for i, atoms in enumerate(job.train)]
+
+
 def _fit(job: TrainingJob, zero: Mapping[str, float], done: Path) -> None:
     """Run ``gap_fit`` in a folder that gets its name when the fit has ended."""
     folder = done.with_name("fit.part")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    write(folder / "train.xyz", [labelled(atoms) for atoms in job.train], format="extxyz")
+    write(folder / "train.xyz", _frames(job), format="extxyz")
     log = folder / "gap_fit.log"
     command = [str(_program()), *command_of(job.settings, zero, job.seed)]
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(job.threads))
