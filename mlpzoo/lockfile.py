@@ -30,10 +30,12 @@ BASE_REQUIREMENTS: Final = (
 """What the worker itself and the benchmarks need in every environment."""
 
 _VARIANT_PACKAGES: Final = ("torch",)
-_COMES_WITH_TORCH: Final = re.compile(
+COMES_WITH_TORCH: Final = re.compile(
     r"nvidia-(cublas|cuda|cudnn|cufft|cufile|curand|cusolver|cusparse|cusparselt|nccl|nvjitlink|nvshmem|nvtx)"
     r"\b.*|triton|pytorch-triton.*|cuda-(bindings|pathfinder|toolkit)"
 )
+"""Names of packages that belong to one build of torch; ``nvidia-ml-py`` and its like do not."""
+
 _PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s*;]+)(?=[\s;\\]|$)")
 
 
@@ -133,8 +135,12 @@ def _preferences(lock: Path) -> str:
 
 
 def clean(resolved: str) -> str:
-    """A lock's text from uv's: torch becomes a variant line, what only comes with torch is dropped."""
-    variants: list[str] = []
+    """A lock's text from uv's: torch becomes a variant line, what only comes with torch is dropped.
+
+    Where the site offers another build for some platforms, uv lists one version once for each, with markers
+    that together mean everywhere.
+    """
+    variants: dict[str, list[str]] = {}
     kept: list[str] = []
     keep = True
     for line in resolved.splitlines():
@@ -144,12 +150,12 @@ def clean(resolved: str) -> str:
             if name in _VARIANT_PACKAGES:
                 marker = line.partition(";")[2].rstrip("\\ ").strip()
                 pinned = f"{VARIANT} {name}=={version.partition('+')[0]}"
-                variants.append(f"{pinned} ; {marker}" if marker else pinned)
-            keep = name not in _VARIANT_PACKAGES and not _COMES_WITH_TORCH.fullmatch(name)
+                variants.setdefault(pinned, []).append(f" ; {marker}" if marker else "")
+            keep = name not in _VARIANT_PACKAGES and not COMES_WITH_TORCH.fullmatch(name)
         if keep and line.strip() and not line.lstrip().startswith("#"):
             kept.append(line)
     head = [
         "# Made by 'mlpzoo env lock'; do not edit.",
-        *dict.fromkeys(variants),
+        *(pinned + (markers[0] if len(markers) == 1 else "") for pinned, markers in variants.items()),
     ]
     return "\n".join([*head, *kept]) + "\n"

@@ -19,20 +19,24 @@ ALL_LOCAL: Final = "all-local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A weights file: packaged with the plugin, or to be fetched.
+    """A weights file: packaged with the plugin, in a package of its environment, or to be fetched.
 
     Attributes:
         sha256: Hex digest; checked before the file is handed to the framework.  Of weights that are fetched
             it may be empty, if their author publishes none: it is recorded when they are first used.
         size_bytes: Size of the file; 0 if it is not known.
-        file: Path relative to the module that holds the cards, for weights inside the distribution.
+        file: Path relative to the module that holds the cards, for weights inside the distribution; or
+            relative to ``package``.
         url: Where to fetch it from, for weights that are not inside.
+        package: Import name of the framework's package that brings ``file``: it is in the family's
+            environment only, and the backend asks `mlpzoo.weights.weights_in_package` for it.
     """
 
     sha256: str = ""
     size_bytes: int = 0
     file: str = ""
     url: str = ""
+    package: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,8 @@ class ModelSpec:
     Attributes:
         name: The name as the user typed it, resolved: ``mace/si-small`` or ``mace:/abs/path``.
         card: The card; of the user's own weights the one that lies beside them, or None.
-        path: The weights file (verified, if a card names a checksum); None for analytic potentials.
+        path: The weights file (verified, if a card names a checksum); None for analytic potentials, and for
+            weights that a package of the family's environment brings.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...
         dtype: ``float64`` or ``float32``.
         note: What the user should know: a card beside the weights that is not theirs.

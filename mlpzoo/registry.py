@@ -183,7 +183,8 @@ class Registry:
                 note=note,
             )
         card = self._card(name)
-        path_text = str(weights_of(card, entry.plugin.directory)) if card.checkpoint else None
+        ours = card.checkpoint is not None and not card.checkpoint.package
+        path_text = str(weights_of(card, entry.plugin.directory)) if ours else None
         return ModelSpec(name=card.name, card=card, path=path_text, device=device, dtype=dtype)
 
     def _card(self, name: str) -> ModelCard:

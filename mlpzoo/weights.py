@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -31,7 +32,7 @@ def at_hand(card: ModelCard, directory: Path) -> bool:
         directory: Of the plugin's module.
     """
     said = card.checkpoint
-    if said is None:
+    if said is None or said.package:
         return True
     return ((directory / said.file) if said.file else place_of(card)).is_file()
 
@@ -46,22 +47,47 @@ def weights_of(card: ModelCard, directory: Path) -> Path:
     if said is None or not (said.file or said.url):
         raise ModelError(f"{card.name} names no weights", hint="the plugin's card needs a file or a url")
     path = directory / said.file if said.file else place_of(card)
+    if said.file:
+        return _verified(card.name, path, said.sha256, hint="reinstall the plugin")
     if not path.is_file():
-        if said.file:
-            raise ModelError(f"{card.name}: {path} is missing", hint="reinstall the plugin")
         size = f" ({said.size_bytes / 1e6:.0f} MB)" if said.size_bytes else ""
         raise ModelError(
             f"the weights of {card.name}{size} are not on this machine",
             hint=f"mlpzoo fetch {card.name}; without network, get {said.url} elsewhere and copy it to {path}",
         )
-    expected = said.sha256 or _recorded(path)
+    whose = "the card says" if said.sha256 else "at its first use it was"
+    hint = f"delete it, then: mlpzoo fetch {card.name}"
+    return _verified(card.name, path, said.sha256 or _recorded(path), hint=hint, whose=whose)
+
+
+def weights_in_package(card: ModelCard) -> Path:
+    """The weights file that a package of the framework brings, verified.
+
+    To be called where the framework is importable; it is not imported.
+
+    Raises:
+        ModelError: The package is not there, or its file is missing or not the one of the card.
+    """
+    said = card.checkpoint
+    if said is None or not said.package:
+        raise ModelError(f"{card.name} names no package that brings its weights", hint="correct its card")
+    found = importlib.util.find_spec(said.package)
+    if found is None or not found.submodule_search_locations:
+        raise ModelError(
+            f"{card.name}: there is no package '{said.package}', which brings its weights",
+            hint=f"mlpzoo env create {card.family}",
+        )
+    path = Path(found.submodule_search_locations[0]) / said.file
+    hint = f"install the version of {said.package} that is in the lock: mlpzoo env create {card.family}"
+    return _verified(card.name, path, said.sha256, hint=hint)
+
+
+def _verified(name: str, path: Path, expected: str, *, hint: str, whose: str = "the card says") -> Path:
+    if not path.is_file():
+        raise ModelError(f"{name}: {path} is missing", hint=hint)
     found = file_sha256(path)
     if found != expected:
-        whose = "the card says" if said.sha256 else "at its first use it was"
-        again = "reinstall the plugin" if said.file else f"delete it, then: mlpzoo fetch {card.name}"
-        raise ModelError(
-            f"{card.name}: {path.name} was altered: sha256 {found}, {whose} {expected}", hint=again
-        )
+        raise ModelError(f"{name}: {path.name} was altered: sha256 {found}, {whose} {expected}", hint=hint)
     return path
 
 

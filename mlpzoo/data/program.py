@@ -103,14 +103,14 @@ def run_program(command: list[str], folder: Path, output: Path, timeout_s: float
                 stderr=subprocess.STDOUT,
                 timeout=timeout_s,
                 check=False,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
         except subprocess.TimeoutExpired:
             message = f"no result after {timeout_s:.0f} s"
             raise CalculationError(message, hint="use a smaller cell or cutoff") from None
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ask Linux to end this child when its parent ends, however that ends: its frame is then another's."""
     if sys.platform == "linux":
         import ctypes

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from mlpzoo.testing.subject import FloatArray, Subject
+    from mlpzoo.testing.tolerances import FiniteDifference
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 NAMES = ("xx", "yy", "zz", "yz", "xz", "xy")
@@ -27,6 +28,20 @@ def five_point(function: Callable[[float], float], step: float) -> float:
     near = function(step) - function(-step)
     far = function(2 * step) - function(-2 * step)
     return (8 * near - far) / (12 * step)
+
+
+def derivative(
+    function: Callable[[float], float], rule: FiniteDifference, step: float, expected: float, allowed: float
+) -> float:
+    """Derivative at zero, from a finer step if it is not the expected one.
+
+    A model with many radial and angular functions has a fifth derivative of 1e8 eV/Å^5 (CHGNet 0.3.0): what
+    its truncation error adds goes with the fourth power of the step; what is wrong with a force stays.
+    """
+    found = five_point(function, step)
+    if abs(found - expected) > allowed and rule.finer > 1:
+        return five_point(function, step / rule.finer)
+    return found
 
 
 def forces_are_the_gradient(subject: Subject) -> None:
@@ -45,8 +60,10 @@ def forces_are_the_gradient(subject: Subject) -> None:
         whole = random.normal(size=forces.shape)
         directions.append(whole / np.linalg.norm(whole))
         for direction in directions:
-            numerical = -five_point(_along(subject, atoms, direction), rule.step_ang)
-            error = abs(float(np.sum(forces * direction)) - numerical)
+            force = float(np.sum(forces * direction))
+            energy = _along(subject, atoms, direction)
+            numerical = -derivative(energy, rule, rule.step_ang, -force, allowed)
+            error = abs(force - numerical)
             where = "" if direction is directions[-1] else f" on atom {_atom(direction)}"
             require(
                 error <= allowed,
@@ -68,7 +85,8 @@ def stress_is_the_strain_derivative(subject: Subject) -> None:
         direction = np.zeros((3, 3))
         direction[i, j] += 0.5
         direction[j, i] += 0.5
-        numerical = five_point(_strained(subject, atoms, direction), rule.step_strain) / volume
+        energy, expected = _strained(subject, atoms, direction), float(stress[component]) * volume
+        numerical = derivative(energy, rule, rule.step_strain, expected, allowed * volume) / volume
         error = abs(stress[component] - numerical)
         require(
             error <= allowed,

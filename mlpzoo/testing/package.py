@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mlpzoo.models import Backend
 
 LARGEST_SHIPPED_BYTES = 2_000_000
-_BUILDS_OF_TORCH = ("nvidia-", "cuda-", "triton")
 
 
 class PluginPackage:
@@ -54,7 +53,7 @@ class PluginPackage:
 
         here = Path(str(importlib.import_module(self.module).__file__)).parent
         for card in (card for backend in self.backends() for card in backend.cards()):
-            if card.checkpoint is None or not card.checkpoint.file:
+            if card.checkpoint is None or not card.checkpoint.file or card.checkpoint.package:
                 continue
             path, said = here / card.checkpoint.file, card.checkpoint
             require(path.is_file(), f"{card.name}: there is no {said.file} beside the module")
@@ -67,7 +66,7 @@ class PluginPackage:
 
     def test_lock_pins_the_framework_and_leaves_its_build_open(self) -> None:
         """The packages that it must hold, and none that belongs to one build of torch."""
-        from mlpzoo.lockfile import read_lock
+        from mlpzoo.lockfile import COMES_WITH_TORCH, read_lock
 
         for backend in self.backends():
             if backend.lock_file is None:
@@ -77,7 +76,7 @@ class PluginPackage:
             require(not missing, f"{backend.family}: the lock does not hold {', '.join(missing)}")
             found = tuple(lock.variants)
             require(found == tuple(self.variants), f"{backend.family}: the lock leaves {found} open")
-            bound = [package for package in lock.packages if package.startswith(_BUILDS_OF_TORCH)]
+            bound = [p for p in lock.packages if COMES_WITH_TORCH.fullmatch(p.partition("==")[0])]
             require(not bound, f"{backend.family}: the lock holds {', '.join(bound)}")
 
     def test_finding_the_plugin_imports_no_framework(self) -> None:

@@ -71,6 +71,8 @@ class FiniteDifference:
         absolute: Allowed error: eV/Å for forces, a tenth of it in eV/Å³ for stresses.
         relative: Allowed error relative to the largest component.
         epsilon: Relative rounding error of an energy.
+        finer: By how much to divide the step if a derivative is not what it should be; 1 where rounding
+            rules.
     """
 
     step_ang: float
@@ -78,6 +80,7 @@ class FiniteDifference:
     absolute: float
     relative: float
     epsilon: float
+    finer: int
 
     def allowed(self, largest: float, energy_ev: float, step: float) -> float:
         """Allowed error of a derivative (unit of ``largest``)."""
@@ -91,6 +94,7 @@ DERIVATIVE: Final[dict[DType, FiniteDifference]] = {
         absolute=1e-5,
         relative=1e-5,
         epsilon=float(np.finfo(np.float64).eps),
+        finer=4,
     ),
     "float32": FiniteDifference(
         step_ang=3e-2,
@@ -98,5 +102,6 @@ DERIVATIVE: Final[dict[DType, FiniteDifference]] = {
         absolute=5e-3,
         relative=2e-2,
         epsilon=float(np.finfo(np.float32).eps),
+        finer=1,
     ),
 }

@@ -16,6 +16,7 @@ from mlpzoo.errors import DataError, UsageError
 from mlpzoo.models import ModelCard, ModelSpec
 from mlpzoo.testing import CHECKS, Subject, check_model, run_checks, write_golden
 from mlpzoo.testing.golden import read_golden
+from mlpzoo.testing.tolerances import DERIVATIVE
 
 
 def subject_of(
@@ -84,6 +85,22 @@ def test_a_correct_calculator_keeps_every_promise(dtype: str, tmp_path) -> None:
     assert not {n: r for n, r in results.items() if r[0] == "failed"}
     skipped = {name for name, (status, _) in results.items() if status == "skipped"}
     assert skipped == (set() if dtype == "float64" else {"float64", "float32"})
+
+
+class Rippled(Toy):
+    """An energy with waves of 0.025 Å: correct, and sharper than the kit's first step."""
+
+    def pair(self, vectors, first, second):
+        energies, gradients = super().pair(vectors, first, second)
+        distances = np.linalg.norm(vectors, axis=1)
+        slope = 250.0 * 1e-4 * np.cos(250.0 * distances)
+        return energies + 1e-4 * np.sin(250.0 * distances), gradients + (slope / distances)[:, None] * vectors
+
+
+def test_a_sharp_energy_is_not_a_wrong_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {status for status, _ in outcome(subject_of(Rippled), "forces", "stress").values()} == {"passed"}
+    monkeypatch.setitem(DERIVATIVE, "float64", replace(DERIVATIVE["float64"], finer=1))
+    assert outcome(subject_of(Rippled), "forces")["forces"][0] == "failed"
 
 
 def test_names_are_unique_and_promises_are_sentences() -> None:

@@ -86,6 +86,13 @@ def test_a_good_plugin_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     package.test_finding_the_plugin_imports_no_framework()
 
 
+def test_packages_that_only_sound_like_builds_of_torch_may_be_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = f"# mlpzoo-variant: torch==2.13.0\nheavy==1.0 {HASH}\nnvidia-ml-py3==7.352.0 {HASH}\n"
+    plugin(tmp_path, monkeypatch, lock=lock).test_lock_pins_the_framework_and_leaves_its_build_open()
+
+
 @pytest.mark.parametrize(
     ("planted", "message"),
     [

@@ -151,6 +151,13 @@ def test_packages_that_only_sound_like_torchs_are_kept(name: str):
     assert text.count("--hash") == 2
 
 
+def test_builds_of_one_version_for_some_platforms_are_one_variant():
+    """uv splits torch where the site offers a CPU build for some platforms only."""
+    cpu, other = "sys_platform == 'linux'", "sys_platform != 'linux'"
+    text = clean(entry(f"torch==2.13.0+cpu ; {cpu}") + entry(f"torch==2.13.0 ; {other}"))
+    assert variants(text) == ["torch==2.13.0"]
+
+
 def test_universal_markers_are_kept():
     pins = [
         "numpy==2.2.6 ; python_full_version < '3.11'",

@@ -484,6 +484,13 @@ def test_globs_take_what_is_at_hand_and_tell_what_is_not(site: Any):
         assert "mlpzoo fetch w/a" in caught.value.hint
 
 
+def test_weights_of_a_package_are_left_to_the_backend(site: Any):
+    """They are in the family's environment, which is not here."""
+    spec = weighty(site, sha256=SHA_ABC, file="w.bin", package="framework").resolve("w")
+    assert spec.path is None
+    assert spec.card.checkpoint.sha256 == SHA_ABC
+
+
 def test_listing_cards_does_not_touch_the_weights(site: Any):
     assert "w/a" in weighty(site, sha256=SHA_ABC, file="w.bin").cards
 

@@ -1,0 +1,105 @@
+"""From a card or a file of weights to an ASE calculator, without CHGNet's side effects on the process."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mlpzoo.errors import ModelError
+from mlpzoo.models import ModelCard
+from mlpzoo.plugin_files import cards_beside, lock_beside
+from mlpzoo.weights import weights_in_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ase.calculators.calculator import Calculator
+    from chgnet.model.model import CHGNet
+
+    from mlpzoo.models import ModelSpec
+
+WITH_OUTPUT_BIAS: Final = "chgnet/0.2.0"
+"""CHGNet's own loader adds the bias of the last layer to this version alone."""
+
+
+class ChgnetBackend:
+    """The ``chgnet`` family."""
+
+    family: Final = "chgnet"
+    requires: Final = ("chgnet", "torch")
+    lock_file: Final = lock_beside(__file__)
+
+    def cards(self) -> Sequence[ModelCard]:
+        """The models of `cards.toml`; the first is the default."""
+        return cards_beside(__file__)
+
+    def calculator(self, spec: ModelSpec) -> Calculator:
+        """An ASE calculator of the weights of a card, or of those at ``spec.path``.
+
+        Raises:
+            ModelError: The weights are missing, are not those of the card, or are none of CHGNet.
+        """
+        model = _load(spec)
+        with _process_kept_as_it_was():
+            from mlpzoo_chgnet.calculator import ChgnetCalculator
+
+            calculator: Calculator = ChgnetCalculator(model, device=spec.device, dtype=spec.dtype)
+        return calculator
+
+    def describe(self, spec: ModelSpec) -> ModelCard:
+        """The card of the user's own weights: elements with an energy of their own, and the cutoff.
+
+        Raises:
+            ModelError: As for `calculator`.
+        """
+        from ase.data import chemical_symbols
+
+        model = _load(spec)
+        reference = model.composition_model
+        energies = [] if reference is None else reference.fc.weight.detach().flatten().tolist()
+        return ModelCard(
+            name=spec.name,
+            family=self.family,
+            elements=tuple(chemical_symbols[z] for z, energy in enumerate(energies, 1) if energy),
+            properties=("energy", "forces", "stress"),
+            cutoff_ang=float(model.n_conv * model.graph_converter.atom_graph_cutoff),
+        )
+
+
+def _load(spec: ModelSpec) -> CHGNet:
+    """CHGNet's torch module, on the CPU and in the precision of its file."""
+    if spec.path is not None:
+        path = Path(spec.path)
+    elif spec.card is not None:
+        path = weights_in_package(spec.card)
+    else:
+        raise ModelError(f"{spec.name}: no file", hint="give the path of a file that CHGNet's trainer saved")
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file", hint="give the path of a file that CHGNet's trainer saved")
+    with _process_kept_as_it_was():
+        from chgnet.model.model import CHGNet
+
+        options = {"mlp_out_bias": True} if spec.name == WITH_OUTPUT_BIAS else {}
+        try:
+            return CHGNet.from_file(str(path), **options).eval()
+        except Exception as error:
+            raise ModelError(
+                f"{spec.name}: chgnet cannot load {path}: {type(error).__name__}: {error}",
+                hint="give a '.pth.tar' file that CHGNet's trainer saved",
+            ) from error
+
+
+@contextmanager
+def _process_kept_as_it_was() -> Iterator[None]:
+    """Keep what is printed off standard output, and torch's random state and warning filters as they are."""
+    with ExitStack() as stack:
+        stack.enter_context(redirect_stdout(sys.stderr))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        import torch
+
+        stack.enter_context(torch.random.fork_rng(devices=[]))
+        yield

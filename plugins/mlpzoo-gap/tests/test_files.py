@@ -1,0 +1,8 @@
+"""What holds for the files of every plugin."""
+
+from mlpzoo.testing import PluginPackage
+
+
+class TestFiles(PluginPackage):
+    module = "mlpzoo_gap"
+    pins = ("quippy-ase==0.10.3",)
