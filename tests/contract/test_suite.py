@@ -53,3 +53,13 @@ def test_check_model_takes_names_and_returns_their_results() -> None:
         ("one-atom", "passed", ""),
     ]
     assert all(r.seconds >= 0 for r in results)
+
+
+def test_a_suite_can_be_held_to_some_promises(pytester: pytest.Pytester) -> None:
+    some = PLUGIN_TEST.replace("    known_failures", '    promises = ("forces", "card")\n    known_failures')
+    pytester.makepyfile(some)
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1, passed=2)
+    pytester.makepyfile(some.replace('"card")', '"crad")'))
+    result = pytester.runpytest_inprocess("-k", "known_failures", "-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1, deselected=2)
