@@ -1,4 +1,4 @@
-"""A potential as n2p2 keeps it: ``input.nn``, ``scaling.data`` and a ``weights.ZZZ.data`` for each element."""
+"""A potential as n2p2 keeps it: ``input.nn``, ``scaling.data``, and ``weights.ZZZ.data`` of each element."""
 
 from __future__ import annotations
 

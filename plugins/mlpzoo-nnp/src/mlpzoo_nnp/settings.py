@@ -14,60 +14,12 @@ from ase.data import atomic_numbers
 from mlpzoo.errors import ModelError, did_you_mean
 from mlpzoo_nnp.cutoffs import KINDS
 from mlpzoo_nnp.keywords import POTENTIAL, REPEATED, TRAINING
+from mlpzoo_nnp.lines import HINT, Line, read_lines
 from mlpzoo_nnp.network import ACTIVATIONS
 from mlpzoo_nnp.symmetry import WEIGHTED, Cutoff, SymmetryFunction
 
-_HINT: Final = "mlpzoo-nnp's README lists what is supported"
 _LARGEST_RADIUS: Final = 1e3
 _SHORT_RANGE: Final = {("0",), ("2",), ("2G-HDNNP",)}
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A keyword with its arguments, and where it stands."""
-
-    path: Path
-    number: int
-    keyword: str
-    arguments: tuple[str, ...]
-
-    def error(self, what: str, hint: str = _HINT) -> ModelError:
-        """The error that names file, line and keyword."""
-        return ModelError(f"{self.path}, line {self.number}, {self.keyword}: {what}", hint=hint)
-
-    def reals(self, arguments: tuple[str, ...] | None = None) -> list[float]:
-        """Arguments as numbers; all if not told which.
-
-        Raises:
-            ModelError: One is none.
-        """
-        arguments = self.arguments if arguments is None else arguments
-        try:
-            return [float(argument) for argument in arguments]
-        except ValueError as error:
-            raise self.error(str(error)) from error
-
-    def real(self) -> float:
-        """The only argument, as a number.
-
-        Raises:
-            ModelError: There are more or fewer, or it is no number.
-        """
-        numbers = self.reals()
-        if len(numbers) != 1:
-            raise self.error(f"{len(numbers)} arguments instead of one")
-        return numbers[0]
-
-    def integers(self, arguments: tuple[str, ...] | None = None) -> list[int]:
-        """Arguments as whole numbers that are not negative.
-
-        Raises:
-            ModelError: One is none.
-        """
-        numbers = self.reals(arguments)
-        if any(number != int(number) or number < 0 for number in numbers):
-            raise self.error("not a whole number that is not negative")
-        return [int(number) for number in numbers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +74,7 @@ def read_settings(path: Path) -> Settings:
     Raises:
         ModelError: It is missing or incomplete, or holds something that is not supported.
     """
-    lines = _lines(path)
+    lines = read_lines(path)
     _refuse_unknown(lines)
     found: dict[str, list[Line]] = {}
     for line in lines:
@@ -133,27 +85,12 @@ def read_settings(path: Path) -> Settings:
     return _Reader(path, found).settings()
 
 
-def _lines(path: Path) -> list[Line]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(
-            f"{path} cannot be read: {error}", hint="give the folder of an n2p2 potential"
-        ) from error
-    lines = []
-    for number, raw in enumerate(text.splitlines(), start=1):
-        words = raw.partition("#")[0].partition("!")[0].split()
-        if words:
-            lines.append(Line(path, number, words[0], tuple(words[1:])))
-    return lines
-
-
 def _refuse_unknown(lines: list[Line]) -> None:
     for line in lines:
         if line.keyword not in POTENTIAL | TRAINING:
             near = did_you_mean(line.keyword, POTENTIAL)
             raise line.error(
-                "this keyword is not supported", f"{near}{_HINT}; if it is without effect, take it out"
+                "this keyword is not supported", f"{near}{HINT}; if it is without effect, take it out"
             )
 
 
@@ -190,7 +127,7 @@ class _Reader:
     def _need(self, keyword: str) -> Line:
         line = self._get(keyword)
         if line is None:
-            raise ModelError(f"{self._path}: there is no line with {keyword}", hint=_HINT)
+            raise ModelError(f"{self._path}: there is no line with {keyword}", hint=HINT)
         return line
 
     def _number(self, keyword: str, default: float) -> float:
@@ -311,7 +248,7 @@ class _Reader:
             of_element[one.centre].append(one)
         for symbol, functions in zip(self._elements, of_element, strict=True):
             if not functions:
-                raise ModelError(f"{self._path}: {symbol} has no symfunction_short", hint=_HINT)
+                raise ModelError(f"{self._path}: {symbol} has no symfunction_short", hint=HINT)
             functions.sort(key=lambda one: one.order)
         return tuple(map(tuple, of_element))
 
