@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from ase.geometry.minkowski_reduction import minkowski_reduce
 
+from mlpzoo.errors import CalculationError
+
 if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 MARGIN_ANG: Final = 5.0
 """Between the atoms and the walls of a box that is not periodic: room to move before it is made anew."""
+MIN_VOLUME: Final = 1e-9
+"""Of a cell, relative to a box with edges of the same lengths."""
 MAX_TILT: Final = 0.5 + 1e-9
 
 
@@ -73,11 +77,22 @@ class Box:
 
 
 def box_of(atoms: Atoms) -> Box:
-    """The box for a structure."""
+    """The box for a structure.
+
+    Raises:
+        CalculationError: A position is not finite, the cell has no volume, or there are no atoms.
+    """
+    if not len(atoms):
+        raise CalculationError("a structure without atoms", hint="give it one")
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        raise CalculationError("a position or the cell is not finite", hint="look at the structure")
     given: FloatArray = np.asarray(atoms.cell.array, dtype=float)
     pbc = np.asarray(atoms.pbc, dtype=bool) & given.any(axis=1)
     cell = _completed(given, pbc)
-    if np.linalg.det(cell) < 0:
+    volume = float(np.linalg.det(cell))
+    if abs(volume) < MIN_VOLUME * float(np.linalg.norm(cell, axis=1).prod()):
+        raise CalculationError("the lattice vectors lie in one plane", hint="look at the cell")
+    if volume < 0:
         cell[2] *= -1  # the same lattice, right-handed
     lower, rotation = _turned(cell)
     if _is_skew(lower) and pbc.all():

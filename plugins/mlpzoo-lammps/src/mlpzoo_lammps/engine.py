@@ -99,6 +99,11 @@ class Engine:
             self._lammps.close()
             self._lammps = None
 
+    def __del__(self) -> None:
+        """At once, not when the garbage collector comes to LAMMPS's own cycle of references."""
+        if getattr(self, "_lammps", None) is not None:
+            self.close()
+
     def compute_new(self, box: Box, inside: FloatArray, types: Sequence[int]) -> None:
         """Compute a structure from nothing: no list and no order of atoms is left of the last one.
 
@@ -134,7 +139,7 @@ class Engine:
         if made != n or found != n:
             raise CalculationError(
                 f"{self.name}: LAMMPS lost {n - min(made, found)} of {n} atoms",
-                hint="look at the structure: positions that are not numbers, or a cell without volume",
+                hint="this is a defect of the plugin: 'mlpzoo check' shows it",
             )
         self._order = np.array(lmp.numpy.extract_atom("id", nelem=n), dtype=np.intp).ravel() - 1
         self._x = lmp.numpy.extract_atom("x", nelem=n)
@@ -193,11 +198,13 @@ class Engine:
     def _failure(self, error: Exception) -> CalculationError:
         return CalculationError(
             f"{self.name}: LAMMPS: {_message(error)}",
-            hint="look at the structure: atoms that sit on each other, or a cell without volume",
+            hint="look at the structure: too dense, or too large?",
         )
 
 
 def _message(error: Exception) -> str:
-    """LAMMPS's message without the place in its source."""
+    """LAMMPS's message without places in its source and on its web site."""
     text = str(error).strip().strip("'\"")
-    return " ".join(text.removeprefix("ERROR:").partition(" (src/")[0].split())
+    for end in (" (src/", "For more information see", "Last input line:"):
+        text = text.partition(end)[0]
+    return " ".join(text.removeprefix("ERROR on proc 0:").removeprefix("ERROR:").split())
