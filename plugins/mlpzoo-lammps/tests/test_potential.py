@@ -25,7 +25,7 @@ def potentials(tmp_path):
 
 def test_every_card_has_its_lines_and_its_elements():
     cards = {card.name: card for card in LammpsBackend().cards()}
-    assert list(cards)[0] == "lammps/si-snap"
+    assert next(iter(cards)) == "lammps/si-snap"
     assert cards.keys() == SHIPPED.keys()
     for name, text in SHIPPED.items():
         assert parse_potential(text, name).elements == cards[name].elements
@@ -95,7 +95,7 @@ def test_files_are_not_looked_up_in_the_working_directory(tmp_path, potentials, 
     (tmp_path / "other").mkdir()
     (tmp_path / "mine.sw").touch()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelError, match="no file mine.sw") as caught:
+    with pytest.raises(ModelError, match=r"no file mine\.sw") as caught:
         parse_potential(SW.replace("Si.sw", "mine.sw"), "x").commands([tmp_path / "other", potentials])
     assert caught.value.hint
 

@@ -127,7 +127,8 @@ def _completed(given: FloatArray, pbc: NDArray[np.bool_]) -> FloatArray:
     elif n_periodic == 2:  # noqa: PLR2004
         axis = int(np.argmin(pbc))
         normal = np.cross(cell[(axis + 1) % 3], cell[(axis + 2) % 3])
-        cell[axis] = normal / np.linalg.norm(normal)
+        length = float(np.linalg.norm(normal))
+        cell[axis] = normal / length if length else 0.0
     return cell
 
 

@@ -29,8 +29,8 @@ MAX_BINS_PER_ATOM: Final = 1e5
 
 HAS: Final = (
     "adp", "agni", "airebo", "atm", "bop", "eam", "eam/alloy", "eam/cd", "eam/fs", "eam/he", "edip",
-    "edip/multi", "eim", "extep", "gw", "gw/zbl", "hybrid", "hybrid/overlay", "kim", "lcbop", "lj/cut", "meam",
-    "meam/ms", "meam/spline", "meam/sw/spline", "mliap", "morse", "nb3b/harmonic", "nep", "pace", "pod",
+    "edip/multi", "eim", "extep", "gw", "gw/zbl", "hybrid", "hybrid/overlay", "kim", "lcbop", "lj/cut",
+    "meam", "meam/ms", "meam/spline", "meam/sw/spline", "mliap", "morse", "nb3b/harmonic", "nep", "pace", "pod",
     "polymorphic", "quip", "rann", "rebo", "snap", "sw", "sw/mod", "table", "tersoff", "tersoff/mod",
     "tersoff/mod/c", "tersoff/zbl", "threebody/table", "uf3", "vashishta", "zbl",
 )  # fmt: skip
