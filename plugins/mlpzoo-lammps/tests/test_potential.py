@@ -111,6 +111,14 @@ def test_names_of_styles_and_elements_are_no_files(tmp_path, potentials):
     ]
 
 
+def test_files_of_the_pair_style_line_are_looked_up_too(tmp_path):
+    for name in ("T.model", "T.descriptor"):
+        (tmp_path / name).touch()
+    lines = "pair_style mliap model linear T.model descriptor sna T.descriptor\npair_coeff * * Ta"
+    style, _ = parse_potential(lines, "ta").commands([tmp_path])
+    assert style == f"pair_style mliap model linear {tmp_path}/T.model descriptor sna {tmp_path}/T.descriptor"
+
+
 def test_a_path_that_lammps_would_misread_is_refused(tmp_path):
     folder = tmp_path / "a$b"
     folder.mkdir()

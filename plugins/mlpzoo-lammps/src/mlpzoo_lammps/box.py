@@ -90,7 +90,7 @@ def box_of(atoms: Atoms) -> Box:
     pbc = np.asarray(atoms.pbc, dtype=bool) & given.any(axis=1)
     cell = _completed(given, pbc)
     volume = float(np.linalg.det(cell))
-    if abs(volume) < MIN_VOLUME * float(np.linalg.norm(cell, axis=1).prod()):
+    if abs(volume) <= MIN_VOLUME * float(np.linalg.norm(cell, axis=1).prod()):
         raise CalculationError("the lattice vectors lie in one plane", hint="look at the cell")
     if volume < 0:
         cell[2] *= -1  # the same lattice, right-handed
@@ -147,7 +147,7 @@ def _is_skew(lower: FloatArray) -> bool:
 
 def _tilted_less(lower: FloatArray, pbc: NDArray[np.bool_]) -> FloatArray:
     """The same lattice with tilts of at most half a box length."""
-    result = lower.copy()
+    result: FloatArray = lower.copy()
     for row, column in ((2, 1), (2, 0), (1, 0)):
         if pbc[row] and pbc[column]:
             result[row] -= np.round(result[row, column] / result[column, column]) * result[column]
@@ -168,4 +168,5 @@ def stress_of(pressure: Any, box: Box, volume: float) -> FloatArray:
     xx, yy, zz, xy, xz, yz = (float(value) for value in pressure)
     tensor = -np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) * (box.volume / volume)
     turned = box.rotation @ tensor @ box.rotation.T
-    return turned[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    voigt: FloatArray = turned[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    return voigt

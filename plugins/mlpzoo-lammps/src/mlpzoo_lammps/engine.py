@@ -30,8 +30,8 @@ MAX_BINS_PER_ATOM: Final = 1e5
 HAS: Final = (
     "adp", "agni", "airebo", "atm", "bop", "eam", "eam/alloy", "eam/cd", "eam/fs", "eam/he", "edip",
     "edip/multi", "eim", "extep", "gw", "gw/zbl", "hybrid", "hybrid/overlay", "kim", "lcbop", "lj/cut",
-    "meam", "meam/ms", "meam/spline", "meam/sw/spline", "mliap", "morse", "nb3b/harmonic", "nep", "pace", "pod",
-    "polymorphic", "quip", "rann", "rebo", "snap", "sw", "sw/mod", "table", "tersoff", "tersoff/mod",
+    "meam", "meam/ms", "meam/spline", "meam/sw/spline", "mliap", "morse", "nb3b/harmonic", "nep", "pace",
+    "pod", "polymorphic", "quip", "rann", "rebo", "snap", "sw", "sw/mod", "table", "tersoff", "tersoff/mod",
     "tersoff/mod/c", "tersoff/zbl", "threebody/table", "uf3", "vashishta", "zbl",
 )  # fmt: skip
 """Styles for crystals of neutral atoms; an error lists those of them that the library has."""
@@ -84,7 +84,10 @@ class Engine:
     def _refusal(self, error: Exception) -> ModelError:
         message = _message(error)
         if "nrecognized pair style" not in message:
-            return ModelError(f"{self.name}: LAMMPS refuses the potential: {message}", hint="correct it")
+            return ModelError(
+                f"{self.name}: LAMMPS refuses the potential: {message}",
+                hint="correct the line: LAMMPS's manual has a page on each pair style",
+            )
         return ModelError(f"{self.name}: {message}", hint=f"this LAMMPS has {', '.join(self.styles())}, ...")
 
     def styles(self) -> list[str]:

@@ -34,7 +34,7 @@ def open_lammps() -> Any:
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise ModelError(
             f"the LAMMPS library cannot be loaded: {error}",
-            hint="install the packages lammps and mpich of the family's lock; 'mlpzoo env show lammps'",
+            hint="install the packages lammps and mpich of the family's lock: 'mlpzoo env create lammps'",
         ) from error
 
 

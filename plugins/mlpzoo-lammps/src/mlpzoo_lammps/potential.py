@@ -52,7 +52,7 @@ class Potential:
         Raises:
             ModelError: A file is in none of them.
         """
-        styles = frozenset(self.style)
+        styles = frozenset(word for word in self.style if "." not in word)  # the others may be files
         label = [f"labelmap {' '.join(self.labels)}"] if self.labels else []
         lines = [("pair_style", *self.style), *(("pair_coeff", *words) for words in self.coefficients)]
         return label + [" ".join(_place(word, folders, styles) for word in line) for line in lines]
