@@ -125,8 +125,8 @@ HASH = f"--hash=sha256:{'0' * 64}"
         (f"# mlpzoo-variant: torch==2.13.0\nheavy==1.1 {HASH}\n", "does not hold heavy==1.0"),
         (f"heavy==1.0 {HASH}\n", r"leaves \(\) open"),
         (
-            f"# mlpzoo-variant: torch==2.13.0\nheavy==1.0 {HASH}\ntriton-windows==3 {HASH}\n",
-            "holds triton-windows==3",
+            f"# mlpzoo-variant: torch==2.13.0\nheavy==1.0 {HASH}\ntriton==3 {HASH}\n",
+            "holds triton==3",
         ),
     ],
 )
