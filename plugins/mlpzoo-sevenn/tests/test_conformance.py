@@ -2,7 +2,7 @@
 
 from mlpzoo.testing import BackendConformance
 
-SISTERS = ("card", "forces", "stress", "unknown-element", "golden")
+SISTERS = ("card", "unknown-element", "golden")  # a call of l3i5 takes two seconds
 
 
 class TestSevenNet0(BackendConformance):
