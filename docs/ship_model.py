@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import mlpzoo
-from mlpzoo.card_file import card_beside
+from mlpzoo.card_file import card_beside, card_table
 from mlpzoo.data import tomltext
 from mlpzoo.models import ModelCard, ModelSpec
 from mlpzoo.testing import Subject, write_golden
@@ -49,8 +49,7 @@ def main() -> None:
 
 def rewrite(path: Path, card: ModelCard) -> None:
     """Replace the card of this name, or put it first; the text of the others stays as it is."""
-    table = {key: value for key, value in asdict(card).items() if value not in ("", (), {}, None)}
-    text = f"[[card]]\n{tomltext.dumps(plain(table))}".replace("\n[", "\n[card.") + "\n"
+    text = f"[[card]]\n{tomltext.dumps(card_table(card))}".replace("\n[", "\n[card.") + "\n"
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     head, *cards = re.split(r"(?m)^(?=\[\[card\]\])", old)
     head = "" if head.strip() == "card = []" else head
@@ -60,13 +59,6 @@ def rewrite(path: Path, card: ModelCard) -> None:
     else:
         cards.insert(0, text)
     path.write_text(head + "\n".join(one.rstrip() + "\n" for one in cards), encoding="utf-8")
-
-
-def plain(value: Any) -> Any:
-    """As TOML holds it."""
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items() if v not in ("", None, 0)}
-    return list(value) if isinstance(value, tuple) else value
 
 
 def subject(card: ModelCard, weights: Path) -> Subject:

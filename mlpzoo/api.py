@@ -10,7 +10,7 @@ from mlpzoo.registry import Registry, default_registry
 
 if TYPE_CHECKING:
     from mlpzoo.calculator import ZooCalculator
-    from mlpzoo.models import Backend, DType
+    from mlpzoo.models import DType
     from mlpzoo.workers import Launch
 
 Isolate = Literal["auto", "always", "never"]
@@ -101,20 +101,19 @@ def launch_for(
     from mlpzoo import envs, workers
 
     modules = {p.module_name: p.module for p in registry.plugins if p.module_name in more_modules}
-    backend: Backend | None = None
+    spec = None
     if family:
         entry = registry.backend(family)
         modules |= {part.module_name: part.module for part in registry.parts_of(family)}
-        backend = entry.item
         missing = ", ".join(registry.missing(family))
-        if backend.lock_file is None and missing:
+        if entry.item.lock_file is None and missing:
             raise UsageError(
                 f"{missing} cannot be imported here, and family '{family}' has no lock file to make an "
                 "environment from",
                 hint=f"install {missing}",
             )
-    elsewhere = backend is not None and not (prefer_here and registry.runs_here(family))
-    spec = envs.spec_of(backend) if backend is not None and elsewhere else None
+        if missing or not prefer_here:
+            spec = envs.spec_of(entry.item)
     if spec is None:
         return workers.launch_here(modules, threads=threads, memory_limit_bytes=memory_limit_bytes)
     environment = envs.ensure(spec, progress)

@@ -32,9 +32,13 @@ def card_path(weights: Path) -> Path:
 def write_card(weights: Path, card: ModelCard) -> Path:
     """Write the card beside the weights, whole or not at all; returns where."""
     path = card_path(weights)
-    table = {key: _plain(value) for key, value in asdict(card).items() if value not in ("", (), {}, None)}
-    write_atomically(path, tomltext.dumps({"schema": SCHEMA, "card": table}).encode())
+    write_atomically(path, tomltext.dumps({"schema": SCHEMA, "card": card_table(card)}).encode())
     return path
+
+
+def card_table(card: ModelCard) -> dict[str, object]:
+    """A card as TOML holds it, without its empty fields."""
+    return {key: _plain(value) for key, value in asdict(card).items() if value not in ("", (), {}, None)}
 
 
 def _plain(value: object) -> object:

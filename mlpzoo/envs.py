@@ -1,4 +1,4 @@
-"""One environment per lock file, made by uv from a lock file, and never half-made.
+"""One environment per lock file, made by uv and never half-made.
 
 An environment's identity is the hash of its lock file, the Python version and the torch variant asked for.
 It counts only when its marker file, written last, is there and every installed file still has the size that
@@ -160,6 +160,12 @@ def inspect(directory: Path) -> Environment:
 def find(spec: EnvSpec) -> Environment:
     """The environment as it is now; see `Environment.problem`."""
     return inspect(spec.directory)
+
+
+def to_be_made(backend: Backend) -> bool:
+    """Whether a family's environment is missing or broken; False if it needs none."""
+    spec = spec_of(backend)
+    return spec is not None and bool(find(spec).problem)
 
 
 def ensure(spec: EnvSpec, progress: ProgressFn = lambda _: None) -> Environment:

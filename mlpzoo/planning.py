@@ -40,7 +40,10 @@ def plan(request: Request, registry: Registry, store: Store) -> Plan:
         registry.resolve(name, device=request.device, dtype=request.dtype)
         for name in registry.models(request.models)
     ]
-    named = registry.models([pattern for pattern in request.models if pattern != ALL_LOCAL])
+    optional: set[str] = set()
+    if ALL_LOCAL in request.models:
+        named = registry.models([pattern for pattern in request.models if pattern != ALL_LOCAL])
+        optional = set(registry.local_models) - set(named)
     names = request.benchmarks
     if "all" in names:
         names = tuple(registry.benchmarks)
@@ -57,7 +60,7 @@ def plan(request: Request, registry: Registry, store: Store) -> Plan:
             tasks += [
                 maker.model_task(spec)
                 for spec in models
-                if spec.name in named or spec.card is None or spec.card.supports(case.elements)
+                if spec.name not in optional or (spec.card and spec.card.supports(case.elements))
             ]
             tasks += [maker.floor_task(floor, title) for floor, title in case.floors.items()]
     for system in request.systems:
@@ -95,13 +98,12 @@ class _Maker:
         entry = self.registry.backend(family)
         here = self.registry.runs_here(family)
         isolate = self.request.isolate
-        environment = envs.spec_of(entry.item) if isolate == "always" or not here else None
-        in_environment = environment is not None
         if isolate == "never" and not here:
             raise UsageError(
                 f"{', '.join(self.registry.missing(family))} cannot be imported here",
                 hint=f"install it, or leave out --isolate never to run '{family}' in its environment",
             )
+        environment = envs.spec_of(entry.item) if isolate == "always" or not here else None
         lock = environment.lock.sha256 if environment else ""
         provenance = self._provenance(
             plugin=entry.plugin.name,
@@ -110,7 +112,7 @@ class _Maker:
             weights_sha256=_weights_sha256(spec),
             device=spec.device,
             dtype=spec.dtype,
-            isolated=in_environment,
+            isolated=environment is not None,
         )
         runtime = {
             "environment": environment.identity if environment else "",
@@ -125,7 +127,7 @@ class _Maker:
                 **runtime,
             },
         )
-        if environment is not None:
+        if environment:
             place = f"environment {environment.name}"
         else:
             place = "this process" if isolate == "never" else "this Python"

@@ -117,7 +117,7 @@ class Registry:
 
     def not_fetched(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """Models that globs stand for and that `models` leaves out, for their weights are not here."""
-        globs = [p for p in patterns if any(c in p for c in "*?[") and ":" not in p]
+        globs = filter(_is_glob, patterns)
         hits = dict.fromkeys(name for glob in globs for name in fnmatch.filter(self.cards, glob))
         return tuple(name for name in hits if name not in self.local_models)
 
@@ -143,11 +143,11 @@ class Registry:
         for pattern in patterns:
             if pattern == ALL_LOCAL:
                 names.update(dict.fromkeys(self.local_models))
-            elif any(c in pattern for c in "*?[") and ":" not in pattern:
+            elif _is_glob(pattern):
                 hits = fnmatch.filter(self.cards, pattern)
                 if not hits:
                     family = pattern.partition("/")[0]
-                    if not any(c in family for c in "*?["):
+                    if not _is_glob(family):
                         self.backend(family)  # says what is wrong with it
                     raise UsageError(f"no model matches '{pattern}'", hint="see 'mlpzoo models'")
                 here = [name for name in hits if not resolve or name in self.local_models]
@@ -313,6 +313,10 @@ class Registry:
         near = did_you_mean(name, table)
         install = f", or 'pip install mlpzoo-{name}' if it exists" if kind == "backend" else ""
         raise UsageError(f"unknown {noun} '{name}'", hint=f"{near}see '{listing}'{install}")
+
+
+def _is_glob(pattern: str) -> bool:
+    return any(c in pattern for c in "*?[") and ":" not in pattern
 
 
 @cache

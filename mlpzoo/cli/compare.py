@@ -255,6 +255,4 @@ def _to_be_made(task: Any) -> str:
     from mlpzoo import envs
     from mlpzoo.registry import default_registry
 
-    spec = envs.spec_of(default_registry().backend(task.family).item)
-    assert spec is not None  # noqa: S101  (it has an environment)
-    return " (to be created)" if envs.find(spec).problem else ""
+    return " (to be created)" if envs.to_be_made(default_registry().backend(task.family).item) else ""

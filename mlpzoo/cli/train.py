@@ -127,9 +127,8 @@ def _print_plan(plan: TrainingPlan, registry: Registry) -> None:
     from mlpzoo.trained_card import command_of
 
     request, data = plan.request, plan.data
-    spec = envs.spec_of(registry.backend(request.family).item)
     place = plan.place
-    if place.startswith("environment") and spec and envs.find(spec).problem:
+    if place.startswith("environment") and envs.to_be_made(registry.backend(request.family).item):
         place += " (to be created)"
     where = str(plan.out / request.name)
     validation = data.held_out or ", ".join(f"{p.label} ({len(p.indices)} frames)" for p in data.validation)
