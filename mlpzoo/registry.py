@@ -190,6 +190,8 @@ class Registry:
     def _card(self, name: str) -> ModelCard:
         """The card of ``family`` or ``family/card``."""
         parsed = ModelName.parse(name)
+        if parsed.path:
+            raise UsageError(f"'{name}' is a file of yours, no model with a card", hint="see 'mlpzoo models'")
         entry = self.backend(parsed.family)
         _ = self.cards
         if parsed.family in self._unreadable:

@@ -39,12 +39,21 @@ def _spec(family: str, python: str, torch: str) -> EnvSpec:
     from mlpzoo.plugin_files import family_of, lock_in
     from mlpzoo.registry import default_registry
 
-    if Path(family).is_dir():
-        return envs.spec_for(family_of(Path(family)), lock_in(Path(family)), python=python, torch=torch)
+    tree = _source_tree(family)
+    if tree is not None:
+        return envs.spec_for(family_of(tree), lock_in(tree), python=python, torch=torch)
     spec = envs.spec_of(default_registry().backend(family).item, python=python, torch=torch)
     if spec is None:
         raise UsageError(f"family '{family}' needs no environment", hint=f"mlpzoo check {family}")
     return spec
+
+
+def _source_tree(family: str) -> Path | None:
+    """The directory of a plugin that is being written, if that is meant: a family's name means the family."""
+    from mlpzoo.registry import default_registry
+
+    path = Path(family)
+    return path if path.is_dir() and family not in default_registry().families else None
 
 
 def _wanted(registry: Registry) -> dict[Path, list[str]]:
@@ -164,8 +173,9 @@ def lock(families: tuple[str, ...], python: str, *, upgrade: bool) -> None:
     from mlpzoo.registry import default_registry
 
     for family in families:
-        if Path(family).is_dir():
-            target = Path(family) / "requirements.lock"
+        tree = _source_tree(family)
+        if tree is not None:
+            target = tree / "requirements.lock"
         else:
             found = default_registry().backend(family).item.lock_file
             if found is None:

@@ -303,3 +303,18 @@ def test_wrong_names_of_a_benchmarks_check_are_errors(
     assert done.code == 2
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_folder_that_is_called_like_a_family_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has a checkout of a framework beside them still gets its environment."""
+    from mlpzoo.cli.env import _source_tree
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("emt", "of-my-own"):
+        (tmp_path / name).mkdir()
+    assert _source_tree("emt") is None
+    assert _source_tree("./emt") == Path("emt")
+    assert _source_tree("of-my-own") == Path("of-my-own")
+    assert _source_tree("nowhere") is None

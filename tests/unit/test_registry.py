@@ -491,6 +491,12 @@ def test_weights_of_a_package_are_left_to_the_backend(site: Any):
     assert spec.card.checkpoint.sha256 == SHA_ABC
 
 
+def test_a_path_is_no_card_to_fetch(toys: Registry):
+    """It once stood for the family's default model."""
+    with pytest.raises(UsageError, match="'emt:x' is a file of yours"):
+        toys.models(["emt:x"], resolve=False)
+
+
 def test_listing_cards_does_not_touch_the_weights(site: Any):
     assert "w/a" in weighty(site, sha256=SHA_ABC, file="w.bin").cards
 
