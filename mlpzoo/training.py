@@ -169,6 +169,27 @@ def epochs_of(job: TrainingJob) -> int:
     return max(1, min(wanted, int(job.settings["max_epochs"])))
 
 
+def energies_of_elements(job: TrainingJob) -> dict[str, float]:
+    """Energies of an atom of each element, eV, that fit the energies per atom of the training set best.
+
+    By least squares; where the compositions leave it open, the solution of smallest norm.
+    """
+    import numpy as np
+
+    counts = np.array([[np.mean(atoms.symbols == s) for s in job.elements] for atoms in job.train])
+    energies = np.array([atoms.calc.results["energy"] / len(atoms) for atoms in job.train])
+    solution = np.linalg.lstsq(counts, energies, rcond=None)[0]
+    return dict(zip(job.elements, solution.tolist(), strict=True))
+
+
+def note_on_zero(energies: Mapping[str, float]) -> str:
+    """What the card of a model says whose energies count from those of `energies_of_elements`."""
+    each = ", ".join(f"{symbol} {energy:.3f}" for symbol, energy in energies.items())
+    return (
+        f"Energies count from the mean of the training set ({each} eV/atom, included), not from free atoms."
+    )
+
+
 @runtime_checkable
 class Trainable(Protocol):
     """The part of a backend that trains; optional."""

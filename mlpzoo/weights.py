@@ -15,7 +15,7 @@ from mlpzoo import paths
 from mlpzoo.data.sources import local_path, mirror
 from mlpzoo.errors import ModelError
 from mlpzoo.hashing import file_sha256
-from mlpzoo.models import ModelCard
+from mlpzoo.models import ModelCard, ModelSpec
 
 _TIMEOUT_S: Final = 60
 _CHUNK: Final = 1 << 20
@@ -58,6 +58,25 @@ def weights_of(card: ModelCard, directory: Path) -> Path:
     whose = "the card says" if said.sha256 else "at its first use it was"
     hint = f"delete it, then: mlpzoo fetch {card.name}"
     return _verified(card.name, path, said.sha256 or _recorded(path), hint=hint, whose=whose)
+
+
+def own_or_in_package(spec: ModelSpec, hint: str) -> Path:
+    """The file that the user named, or that of a card whose weights a package of the framework brings.
+
+    To be called where the framework is importable.
+
+    Raises:
+        ModelError: There is none, with this hint; or as for `weights_in_package`.
+    """
+    if spec.path is not None:
+        path = Path(spec.path)
+    elif spec.card is not None:
+        path = weights_in_package(spec.card)
+    else:
+        raise ModelError(f"{spec.name}: no file", hint=hint)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file", hint=hint)
+    return path
 
 
 def weights_in_package(card: ModelCard) -> Path:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from ase.geometry import complete_cell
 from pyace import ACECTildeBasisSet, PyACECalculator
+
+from mlpzoo.physics.cells import cell_without_images
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -28,19 +28,8 @@ class AceCalculator(PyACECalculator):  # type: ignore[misc]  # pyace is not type
     def get_atomic_env(self, atoms: Atoms) -> object:
         """Neighbours of all atoms; pyace's own list knows full periodicity and none."""
         if atoms.pbc.any() and not atoms.pbc.all():
-            atoms = _apart(atoms, float(self.cutoff))
+            cell = cell_without_images(atoms, 1.1 * float(self.cutoff))
+            atoms = atoms.copy()
+            atoms.set_cell(cell)
+            atoms.pbc = True
         return super().get_atomic_env(atoms)
-
-
-def _apart(atoms: Atoms, cutoff_ang: float) -> Atoms:
-    """The same atoms in a periodic cell whose new images are farther away than the cutoff."""
-    cell = atoms.cell.array.copy()
-    cell[~atoms.pbc] = 0.0
-    cell = complete_cell(cell)  # unit vectors, perpendicular to the periodic ones
-    for axis in np.flatnonzero(~atoms.pbc):
-        along = atoms.positions @ cell[axis]
-        cell[axis] *= np.ptp(along) + 1.1 * cutoff_ang
-    periodic = atoms.copy()
-    periodic.set_cell(cell)
-    periodic.pbc = True
-    return periodic

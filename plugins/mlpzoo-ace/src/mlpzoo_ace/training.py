@@ -23,7 +23,7 @@ from pyace.linearacefit import compute_nfunc_func_ind_shift
 from scipy.linalg import cho_factor, cho_solve
 
 from mlpzoo.errors import CalculationError, UsageError
-from mlpzoo.training import Trained
+from mlpzoo.training import Trained, energies_of_elements, note_on_zero
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ def train(job: TrainingJob) -> Trained:
         CalculationError: The equations have no solution.
     """
     cutoff = float(job.settings["cutoff_ang"])
-    zero = _atomic_energies(job)
+    zero = energies_of_elements(job)
     cores = _cores(job)
     design = _Design(_basis(job, cores), job, zero)
     path = job.directory / "trained.yace"
@@ -61,7 +61,6 @@ def train(job: TrainingJob) -> Trained:
     coefficients = equations.solve(float(job.settings["ridge"]))
     _write(design.basis, coefficients, [zero[s] for s in design.basis.elements_name], path)
     job.progress(len(job.train), len(job.train), "structures")
-    energies = ", ".join(f"{symbol} {energy:.3f}" for symbol, energy in zero.items())
     return Trained(
         path=path,
         cutoff_ang=cutoff,
@@ -69,8 +68,7 @@ def train(job: TrainingJob) -> Trained:
         title=f"linear ACE, {len(coefficients)} functions",
         citation=CITATION,
         notes=(
-            f"Always float64. Energies count from the mean of the training set ({energies} eV/atom, "
-            "included), not from free atoms. A linear least-squares fit: no random number enters it."
+            f"Always float64. {note_on_zero(zero)} A linear least-squares fit: no random number enters it."
             f"{_core_note(job, cores)}"
         ),
     )
@@ -269,14 +267,6 @@ def _core_note(job: TrainingJob, cores: dict[tuple[str, ...], float]) -> str:
         f" Nearer than {job.settings['core']:g} of the shortest distance of the training set ({where}) ZBL "
         "repulsion takes over."
     )
-
-
-def _atomic_energies(job: TrainingJob) -> dict[str, float]:
-    """Energy of each element, eV: the least-squares solution of smallest norm for the totals per atom."""
-    counts = np.array([[atoms.symbols.count(s) / len(atoms) for s in job.elements] for atoms in job.train])
-    energies = np.array([atoms.calc.results["energy"] / len(atoms) for atoms in job.train])
-    solution = np.linalg.lstsq(counts, energies, rcond=None)[0]
-    return dict(zip(job.elements, map(float, solution), strict=True))
 
 
 def _write(basis: ACEBBasisSet, coefficients: Array, zero: list[float], path: Path) -> None:

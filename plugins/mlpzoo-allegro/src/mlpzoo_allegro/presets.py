@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from mlpzoo_nequip.presets import OPTIMISER, STEPS
+
 from mlpzoo.training import Preset, Setting
 
 SMALL: Final = Preset(
     title="the size of allegro/si-small: twenty minutes of one core for frames of 60 atoms, however many",
     settings={
-        "steps": Setting(value=20000, meaning="of the optimiser, together; whole epochs of them"),
-        "max_epochs": Setting(value=400, meaning="most passes over the training set, if it is small"),
-        "batch_size": Setting(value=1, meaning="structures a step"),
+        **STEPS,
         "cutoff_ang": Setting(value=5.0, meaning="Å; the model is strictly local"),
         "layers": Setting(value=2, meaning="of tensor products: 2 layers make four-body features"),
         "l_max": Setting(value=2, meaning="highest order of the tensor features"),
@@ -19,13 +19,7 @@ SMALL: Final = Preset(
         "scalar_features": Setting(value=32, meaning="channels of the scalar track, width of its networks"),
         "tensor_features": Setting(value=8, meaning="channels of the tensor track"),
         "bessels": Setting(value=8, meaning="Bessel functions of the distance"),
-        "learning_rate": Setting(value=0.005, meaning="of Adam, at its highest (one cycle)"),
-        "energy_weight": Setting(value=40.0, meaning="of the energy per atom, in the loss"),
-        "forces_weight": Setting(value=1.0, meaning="in the loss"),
-        "stress_weight": Setting(value=100.0, meaning="in the loss"),
-        "ema_decay": Setting(value=0.999, meaning="of the running average of the weights, a step"),
-        "clip_gradient": Setting(value=10.0, meaning="largest norm of the gradient"),
-        "dtype": Setting(value="float32", meaning="precision of the training; the model runs in both"),
+        **OPTIMISER,
     },
 )
 PRESETS: Final = {

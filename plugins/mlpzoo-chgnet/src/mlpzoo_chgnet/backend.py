@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
-from contextlib import ExitStack, contextmanager, redirect_stdout
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mlpzoo.errors import ModelError
 from mlpzoo.models import ModelCard
 from mlpzoo.plugin_files import cards_beside, lock_beside
-from mlpzoo.weights import weights_in_package
+from mlpzoo.side_effects import quiet_torch
+from mlpzoo.weights import own_or_in_package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ase.calculators.calculator import Calculator
     from chgnet.model.model import CHGNet
@@ -43,7 +40,7 @@ class ChgnetBackend:
             ModelError: The weights are missing, are not those of the card, or are none of CHGNet.
         """
         model = _load(spec)
-        with _process_kept_as_it_was():
+        with quiet_torch():
             from mlpzoo_chgnet.calculator import ChgnetCalculator
 
             calculator: Calculator = ChgnetCalculator(model, device=spec.device, dtype=spec.dtype)
@@ -71,15 +68,8 @@ class ChgnetBackend:
 
 def _load(spec: ModelSpec) -> CHGNet:
     """CHGNet's torch module, on the CPU and in the precision of its file."""
-    if spec.path is not None:
-        path = Path(spec.path)
-    elif spec.card is not None:
-        path = weights_in_package(spec.card)
-    else:
-        raise ModelError(f"{spec.name}: no file", hint="give the path of a file that CHGNet's trainer saved")
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file", hint="give the path of a file that CHGNet's trainer saved")
-    with _process_kept_as_it_was():
+    path = own_or_in_package(spec, "give the path of a file that CHGNet's trainer saved")
+    with quiet_torch():
         from chgnet.model.model import CHGNet
 
         options = {"mlp_out_bias": True} if spec.name == WITH_OUTPUT_BIAS else {}
@@ -90,16 +80,3 @@ def _load(spec: ModelSpec) -> CHGNet:
                 f"{spec.name}: chgnet cannot load {path}: {type(error).__name__}: {error}",
                 hint="give a '.pth.tar' file that CHGNet's trainer saved",
             ) from error
-
-
-@contextmanager
-def _process_kept_as_it_was() -> Iterator[None]:
-    """Keep what is printed off standard output, and torch's random state and warning filters as they are."""
-    with ExitStack() as stack:
-        stack.enter_context(redirect_stdout(sys.stderr))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        import torch
-
-        stack.enter_context(torch.random.fork_rng(devices=[]))
-        yield

@@ -15,12 +15,13 @@ import chgnet.model.model
 import numpy as np
 import torch
 from ase.calculators.calculator import Calculator, all_changes
-from ase.geometry import complete_cell
 from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import GPa
 from pymatgen.core import Lattice, Structure
 
+from mlpzoo.physics.cells import cell_without_images
 from mlpzoo.physics.evaluate import Evaluated
+from mlpzoo.side_effects import default_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,15 +86,7 @@ class ChgnetCalculator(Calculator):
 
     def _box(self, atoms: Atoms) -> np.ndarray[Any, np.dtype[np.float64]]:
         """A cell with periodic images out of reach in directions that are not periodic."""
-        cell = np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)
-        if atoms.pbc.all():
-            return cell
-        cell = complete_cell(cell)
-        gap = self.model.graph_converter.atom_graph_cutoff + 1.0
-        for axis in np.flatnonzero(~atoms.pbc):
-            direction = cell[axis] / np.linalg.norm(cell[axis])
-            cell[axis] = direction * (np.ptp(atoms.positions @ direction) + gap)
-        return cell
+        return cell_without_images(atoms, self.model.graph_converter.atom_graph_cutoff + 1.0)
 
     def _composition(self, graphs: Sequence[CrystalGraph]) -> torch.Tensor:
         """Share of each element in each structure; CHGNet's own rounds it to single precision."""
@@ -109,13 +102,9 @@ class ChgnetCalculator(Calculator):
 @contextmanager
 def _in_precision(dtype: torch.dtype) -> Iterator[None]:
     """Make CHGNet, and torch, create numbers of this precision for a while."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        with (
-            patch.object(chgnet.graph.converter, "TORCH_DTYPE", dtype),
-            patch.object(chgnet.model.model, "TORCH_DTYPE", dtype),
-        ):
-            yield
-    finally:
-        torch.set_default_dtype(before)
+    with (
+        default_dtype(dtype),
+        patch.object(chgnet.graph.converter, "TORCH_DTYPE", dtype),
+        patch.object(chgnet.model.model, "TORCH_DTYPE", dtype),
+    ):
+        yield

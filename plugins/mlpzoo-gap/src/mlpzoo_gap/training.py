@@ -19,7 +19,7 @@ from ase.stress import voigt_6_to_full_3x3_stress
 
 from mlpzoo.data.program import end_with_parent
 from mlpzoo.errors import ModelError
-from mlpzoo.training import Trained
+from mlpzoo.training import Trained, energies_of_elements, note_on_zero
 from mlpzoo_gap.model_file import inspect, pack
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def train(job: TrainingJob) -> Trained:
     job.progress(STAGES, STAGES, "fitted")
     settings = job.settings
     told = inspect((done / _XML).read_bytes(), _XML)
-    energies = ", ".join(f"{symbol} {value:.3f}" for symbol, value in zero.items())
     pairs = "pairs and " if int(settings["pair_n_sparse"]) else ""
     every = int(settings["virials_every"]) if job.has_stress else 0
     stresses = "" if every == 1 else f"Stresses of every {every}th frame. " if every else "No stresses. "
@@ -67,23 +66,17 @@ def train(job: TrainingJob) -> Trained:
         title=f"GAP, {pairs}SOAP {settings['n_max']}/{settings['l_max']}, {told.n_sparse} sparse points",
         citation=CITATION,
         notes=(
-            f"Energies count from the mean of the training set ({energies} eV/atom, included), not from free "
-            f"atoms. {stresses}Evaluated in always float64. The validation set chose nothing."
+            f"{note_on_zero(zero)} {stresses}Evaluated in always float64. The validation set chose nothing."
         ),
     )
 
 
 def atomic_energies(job: TrainingJob) -> dict[str, float]:
-    """Energy of an atom of each element (eV), by least squares from the energies of the training set.
+    """`energies_of_elements`, eV, as they stand in the command.
 
     ``gap_fit``'s own ``e0_method=average`` gives all elements the same one.
     """
-    symbols = job.elements
-    counts = np.array([[atoms.symbols.search(s).size for s in symbols] for atoms in job.train], dtype=float)
-    n_atoms = counts.sum(axis=1)
-    energies = np.array([atoms.calc.results["energy"] for atoms in job.train])
-    fitted = np.linalg.lstsq(counts / n_atoms[:, None], energies / n_atoms, rcond=None)[0]
-    return {symbol: round(float(value), 6) for symbol, value in zip(symbols, fitted, strict=True)}
+    return {symbol: round(energy, 6) for symbol, energy in energies_of_elements(job).items()}
 
 
 def labelled(atoms: Atoms, *, with_virial: bool) -> Atoms:

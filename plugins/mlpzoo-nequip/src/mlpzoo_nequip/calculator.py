@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from nequip.data import AtomicDataDict
 from nequip.integrations.ase import NequIPCalculator
 
 from mlpzoo.physics.evaluate import Evaluated
-from mlpzoo_nequip.weights import float64_is_default
+from mlpzoo.side_effects import default_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ class Float64Calculator(NequIPCalculator):  # type: ignore[misc]  # nequip is no
 
     def calculate(self, *args: Any, **kwargs: Any) -> None:
         """As NequIP's."""
-        with float64_is_default():
+        with default_dtype(torch.float64):
             super().calculate(*args, **kwargs)
 
 
@@ -31,7 +32,7 @@ class BatchingCalculator(Float64Calculator):
 
     def evaluate_many(self, frames: Sequence[Atoms]) -> list[Evaluated]:
         """Energy and forces of each structure, from one call of the model if all have a cell or none has."""
-        with float64_is_default():
+        with default_dtype(torch.float64):
             graphs = [self.atoms_to_data(atoms) for atoms in frames]
             if len({frozenset(graph) for graph in graphs}) > 1:
                 return [self._of([graph])[0] for graph in graphs]

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import lightning
-import numpy as np
 import torch
 from ase.io import write
 from hydra.utils import instantiate
@@ -23,7 +22,7 @@ from nequip.train import EMALightningModule
 from nequip.utils import get_current_code_versions
 from nequip.utils.global_state import get_latest_global_state, set_global_state
 
-from mlpzoo.training import Trained, epochs_of
+from mlpzoo.training import Trained, energies_of_elements, epochs_of, note_on_zero
 from mlpzoo_nequip.export import export
 
 if TYPE_CHECKING:
@@ -90,7 +89,6 @@ def train(job: TrainingJob, architecture: Architecture = NEQUIP) -> Trained:
         _fit(job, architecture, epochs, zeros, last)
     path = job.directory / "trained.ckpt"
     n_parameters = export(last, path)
-    zero = ", ".join(f"{symbol} {energy:.3f}" for symbol, energy in zeros.items())
     return Trained(
         path=path,
         cutoff_ang=float(job.settings["cutoff_ang"]),
@@ -98,19 +96,10 @@ def train(job: TrainingJob, architecture: Architecture = NEQUIP) -> Trained:
         title=architecture.title(job),
         citation=architecture.citation,
         notes=(
-            f"{architecture.reach(job)} Energies count from the mean of the training set ({zero} eV/atom, "
-            f"included), not from free atoms. Averaged weights after the last of {epochs} epochs; the "
-            "validation set chose nothing."
+            f"{architecture.reach(job)} {note_on_zero(zeros)} Averaged weights after the last of {epochs} "
+            "epochs; the validation set chose nothing."
         ),
     )
-
-
-def energies_of_elements(job: TrainingJob) -> dict[str, float]:
-    """Energies of an atom of each element, eV, that fit the energies per atom of the training set best."""
-    counts = np.array([[np.mean(atoms.symbols == s) for s in job.elements] for atoms in job.train])
-    energies = np.array([atoms.calc.results["energy"] / len(atoms) for atoms in job.train])
-    solution = np.linalg.lstsq(counts, energies, rcond=None)[0]
-    return dict(zip(job.elements, solution.tolist(), strict=True))
 
 
 class _OrderedData(ASEDataModule):  # type: ignore[misc]  # nequip is not typed

@@ -6,15 +6,12 @@ machine, `*.nequip.zip` is a package that brings its own code, anything else is 
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from unittest.mock import patch
 
 from mlpzoo.errors import ModelError
+from mlpzoo.side_effects import default_dtype, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,26 +129,9 @@ def process_kept_as_it_was() -> Iterator[None]:
 
     NequIP makes float64 torch's default, seeds every random number generator and sets environment variables.
     """
-    with ExitStack() as stack:
-        stack.enter_context(redirect_stdout(sys.stderr))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        stack.enter_context(patch.dict(os.environ))
+    with quiet():
+        import torch
         from lightning.pytorch.utilities.seed import isolate_rng
 
-        stack.enter_context(isolate_rng())
-        stack.enter_context(float64_is_default())
-        yield
-
-
-@contextmanager
-def float64_is_default() -> Iterator[None]:
-    """Make float64 torch's default precision for a while."""
-    import torch
-
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
+        with isolate_rng(), default_dtype(torch.float64):
+            yield

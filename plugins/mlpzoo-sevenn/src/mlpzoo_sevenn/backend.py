@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
-from contextlib import ExitStack, contextmanager, redirect_stdout
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from unittest.mock import patch
 
 from mlpzoo.errors import ModelError
 from mlpzoo.models import ModelCard
 from mlpzoo.plugin_files import cards_beside, lock_beside
-from mlpzoo.weights import weights_in_package
+from mlpzoo.side_effects import quiet_torch
+from mlpzoo.weights import own_or_in_package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ase.calculators.calculator import Calculator
     from sevenn.nn.sequential import AtomGraphSequential
@@ -53,7 +48,7 @@ class SevennBackend:
                 f"{spec.name}: {spec.path} knows several levels of theory: {', '.join(modals)}",
                 hint="only checkpoints of one level can be used by their path",
             )
-        with _process_kept_as_it_was():
+        with quiet_torch():
             from mlpzoo_sevenn.calculator import SevennCalculator
 
             calculator: Calculator = SevennCalculator(
@@ -81,15 +76,8 @@ class SevennBackend:
 
 def _load(spec: ModelSpec) -> AtomGraphSequential:
     """SevenNet's torch module, on the CPU and in the precision of its file."""
-    if spec.path is not None:
-        path = Path(spec.path)
-    elif spec.card is not None:
-        path = weights_in_package(spec.card)
-    else:
-        raise ModelError(f"{spec.name}: no file", hint="give the path of a checkpoint of SevenNet (.pth)")
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file", hint="give the path of a checkpoint of SevenNet (.pth)")
-    with _process_kept_as_it_was():
+    path = own_or_in_package(spec, "give the path of a checkpoint of SevenNet (.pth)")
+    with quiet_torch():
         from sevenn.checkpoint import SevenNetCheckpoint
 
         try:
@@ -99,18 +87,3 @@ def _load(spec: ModelSpec) -> AtomGraphSequential:
                 f"{spec.name}: sevenn cannot load {path}: {type(error).__name__}: {error}",
                 hint="give a checkpoint that 'sevenn' saved (.pth), not a deployed model",
             ) from error
-
-
-@contextmanager
-def _process_kept_as_it_was() -> Iterator[None]:
-    """Keep what is printed off standard output, and leave variables, warnings and torch as they are."""
-    with ExitStack() as stack:
-        stack.enter_context(redirect_stdout(sys.stderr))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        stack.enter_context(patch.dict(os.environ))
-        import torch
-
-        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
-        stack.enter_context(torch.random.fork_rng(devices=[]))
-        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sevenn._keys as keys
@@ -14,8 +13,10 @@ from sevenn.nn.node_embedding import OnehotEmbedding
 from sevenn.train.dataload import unlabeled_atoms_to_graph
 from sevenn.util import dtype_correct
 
+from mlpzoo.side_effects import default_dtype
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ase import Atoms
     from sevenn.nn.sequential import AtomGraphSequential
@@ -52,20 +53,9 @@ class SevennCalculator(SevenNetCalculator):  # type: ignore[misc]  # sevenn is n
     ) -> None:
         """Everything at once."""
         Calculator.calculate(self, atoms, properties, system_changes)
-        with _default_precision(self.dtype):
+        with default_dtype(self.dtype):
             graph: dict[str, Any] = unlabeled_atoms_to_graph(atoms, self.cutoff)
             data = AtomGraphData(**{name: dtype_correct(value, self.dtype) for name, value in graph.items()})
             if self.modal:
                 data[keys.DATA_MODALITY] = self.modal
             self.results = self.output_to_results(self.model(data.to(self.device)))
-
-
-@contextmanager
-def _default_precision(dtype: torch.dtype) -> Iterator[None]:
-    """Make torch, and so SevenNet, create numbers of this precision for a while."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
