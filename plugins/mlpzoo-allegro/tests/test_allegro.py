@@ -43,16 +43,19 @@ def test_presets_name_the_settings_of_the_model_and_no_others() -> None:
 
 @needs_allegro
 def test_it_is_strictly_local() -> None:
-    """An atom beyond the cutoff changes nothing, though atoms in between would pass messages on."""
+    """A force is a sum over atoms in reach, each of which reaches as far: nothing comes from twice the cutoff.
+
+    The two layers would pass messages on over the atoms in between, as NequIP's do.
+    """
     calculator = build(AllegroBackend(), ModelSpec(name=CARD.name, card=CARD, path=str(WEIGHTS)))
-    chain = Atoms("Si3", positions=[[0, 0, 0], [3.0, 0, 0], [6.0, 0, 0]])
-    pairs = [
-        Atoms("Si2", positions=[[0, 0, 0], [3.0, 0, 0]]),
-        Atoms("Si2", positions=[[0, 0, 0], [9.0, 0, 0]]),
-    ]
-    forces = calculator.get_forces(chain)
-    np.testing.assert_allclose(forces[0], calculator.get_forces(pairs[0])[0], atol=1e-6)
-    np.testing.assert_allclose(calculator.get_forces(pairs[1]), 0.0, atol=1e-9)
+    assert CARD.cutoff_ang == 5.0
+    far = Atoms("Si4", positions=[[0, 0, 0], [3.5, 0, 0], [7.0, 0, 0], [10.5, 0, 0]])
+    np.testing.assert_allclose(
+        calculator.get_forces(far)[0], calculator.get_forces(far[:3])[0], rtol=0, atol=1e-9
+    )
+    near = Atoms("Si3", positions=[[0, 0, 0], [3.0, 0, 0], [6.0, 0, 0]])
+    change = calculator.get_forces(near)[0] - calculator.get_forces(near[:2])[0]
+    assert np.abs(change).max() > 1e-3, "through the energy of the atom between"
 
 
 @needs_allegro

@@ -23,6 +23,8 @@ from mlpzoo.testing.golden import read_golden
 HERE = Path(mlpzoo_chgnet.__file__).parent
 CARDS = {card.name: card for card in ChgnetBackend().cards()}
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # chgnet's own source, and what torch says of it
+
 needs_chgnet = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ChgnetBackend.requires),
     reason="chgnet is not installed",

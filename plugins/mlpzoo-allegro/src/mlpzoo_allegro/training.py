@@ -36,7 +36,9 @@ ALLEGRO: Final = Architecture(
         f"Allegro, {job.settings['layers']} layers, l_max {job.settings['l_max']}, "
         f"{job.settings['scalar_features']} scalar and {job.settings['tensor_features']} tensor features"
     ),
-    reach=lambda job: f"Strictly local: an atom feels no other beyond {job.settings['cutoff_ang']:g} Å.",
+    reach=lambda job: (
+        f"Strictly local: an atom's energy depends on no other beyond {job.settings['cutoff_ang']:g} Å."
+    ),
     citation="Allegro: Musaelian et al., Nat. Commun. 14, 579 (2023), doi:10.1038/s41467-023-36329-y",
     model=_model,
 )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WITH_OUTPUT_BIAS: Final = "chgnet/0.2.0"
 """CHGNet's own loader adds the bias of the last layer to this version alone."""
+NO_DATA_EV: Final = 1e-9
+"""Least squares leave so little of the energy of an element that no structure had."""
 
 
 class ChgnetBackend:
@@ -60,7 +62,9 @@ class ChgnetBackend:
         return ModelCard(
             name=spec.name,
             family=self.family,
-            elements=tuple(chemical_symbols[z] for z, energy in enumerate(energies, 1) if energy),
+            elements=tuple(
+                chemical_symbols[z] for z, energy in enumerate(energies, 1) if abs(energy) > NO_DATA_EV
+            ),
             properties=("energy", "forces", "stress"),
             cutoff_ang=float(model.n_conv * model.graph_converter.atom_graph_cutoff),
         )
