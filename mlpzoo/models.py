@@ -119,6 +119,9 @@ class Backend(Protocol):
     ``describe(spec) -> ModelCard``: the card of the user's own weights (``spec.card is None``), with at
     least the elements and properties read from the file; called where the framework is importable.
 
+    A backend whose files name further files defines ``side_files(path) -> Sequence[Path]``: those of them
+    that exist, for weights of the user's own; a result is computed again if one of them changes.
+
     A backend that can be trained defines ``presets`` and ``train`` as well: `mlpzoo.training.Trainable`.
     """
 

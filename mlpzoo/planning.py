@@ -18,9 +18,10 @@ from mlpzoo.results import Provenance, Result
 from mlpzoo.store import Store, key_of
 from mlpzoo.tasks import Plan, Request, State, Task, result_of
 from mlpzoo.versions import framework_versions, python_version
+from mlpzoo.weights import side_files
 
 if TYPE_CHECKING:
-    from mlpzoo.models import ModelSpec
+    from mlpzoo.models import Backend, ModelSpec
     from mlpzoo.registry import Registry
 
 _CORE = ("benchmarks", "metrics", "physics", "data")
@@ -109,7 +110,7 @@ class _Maker:
             plugin=entry.plugin.name,
             plugin_version=entry.plugin.version,
             lock_sha256=lock,
-            weights_sha256=_weights_sha256(spec),
+            weights_sha256=_weights_sha256(spec, entry.item),
             device=spec.device,
             dtype=spec.dtype,
             isolated=environment is not None,
@@ -213,10 +214,15 @@ def _source(plugin: plugins.Plugin, package: Path) -> str:
     return plugin.source_sha256
 
 
-def _weights_sha256(spec: ModelSpec) -> str:
-    if spec.card is not None:
-        return spec.card.checkpoint.sha256 if spec.card.checkpoint else ""
-    return file_sha256(Path(spec.path)) if spec.path else ""
+def _weights_sha256(spec: ModelSpec, backend: Backend) -> str:
+    """Hash of all files that a model is read from; those of a card were checked when it was resolved."""
+    said = spec.card.checkpoint.sha256 if spec.card is not None and spec.card.checkpoint else ""
+    if spec.path is None:
+        return said
+    path = Path(spec.path)
+    found = said or file_sha256(path)
+    more = side_files(backend, path)
+    return key_of({"named": found, "more": [file_sha256(file) for file in more]}) if more else found
 
 
 def _versions(requires: tuple[str, ...]) -> dict[str, str]:

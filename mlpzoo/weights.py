@@ -13,9 +13,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from mlpzoo import paths
 from mlpzoo.data.sources import local_path, mirror
-from mlpzoo.errors import ModelError
+from mlpzoo.errors import ModelError, PluginError
 from mlpzoo.hashing import file_sha256
-from mlpzoo.models import ModelCard, ModelSpec
+from mlpzoo.models import Backend, ModelCard, ModelSpec
 
 _TIMEOUT_S: Final = 60
 _CHUNK: Final = 1 << 20
@@ -77,6 +77,26 @@ def own_or_in_package(spec: ModelSpec, hint: str) -> Path:
     if not path.is_file():
         raise ModelError(f"{path}: no such file", hint=hint)
     return path
+
+
+def side_files(backend: Backend, path: Path) -> tuple[Path, ...]:
+    """Further files that a weights file names, if its backend can tell; what cannot be read names none.
+
+    Raises:
+        PluginError: The backend's `side_files` fails otherwise.
+    """
+    told = getattr(backend, "side_files", None)
+    if told is None:
+        return ()
+    try:
+        return tuple(Path(file) for file in told(path))
+    except ModelError:
+        return ()  # whoever makes the calculator says so
+    except Exception as error:
+        raise PluginError(
+            f"side files of {path} cannot be listed by '{backend.family}': {type(error).__name__}: {error}",
+            hint="see 'mlpzoo plugins'",
+        ) from error
 
 
 def weights_in_package(card: ModelCard) -> Path:

@@ -15,7 +15,7 @@ import zoo_harness as harness
 from mlpzoo import planning, plugins
 from mlpzoo.benchmark import RunSettings
 from mlpzoo.data.spec import DatasetSpec
-from mlpzoo.errors import ModelError, UsageError
+from mlpzoo.errors import ModelError, PluginError, UsageError
 from mlpzoo.planning import plan
 from mlpzoo.registry import Registry
 from mlpzoo.results import Result
@@ -39,6 +39,8 @@ class Backend:
                 for n, e in (("cu", ("Cu",)), ("si", ("Si",)))]
     def calculator(self, spec):
         raise RuntimeError("planning must not load models")
+    def side_files(self, path):
+        {side_files}
 
 def run(*_):
     raise RuntimeError("planning must not run benchmarks")
@@ -75,6 +77,7 @@ KNOBS: dict[str, Any] = {
     "version": 1,
     "params": "{'repeats': 2}",
     "data": "",
+    "side_files": "return [p for p in [path.with_suffix('.points')] if p.exists()]",
 }
 
 
@@ -236,6 +239,36 @@ def test_key_depends_on_every_file_of_a_directory_of_weights(garden: Garden, tmp
     before = garden.key(f"grown:{weights}")
     (weights / "b").write_bytes(b"two")
     assert garden.key(f"grown:{weights}") != before
+
+
+def test_key_depends_on_the_further_files_that_the_users_weights_name(garden: Garden, tmp_path: Path) -> None:
+    weights, points = tmp_path / "my.model", tmp_path / "my.points"
+    weights.write_bytes(b"one")
+    alone = garden.task(f"grown:{weights}")
+    points.write_bytes(b"1")
+    first = garden.task(f"grown:{weights}")
+    points.write_bytes(b"2")
+    second = garden.task(f"grown:{weights}")
+    assert len({alone.key, first.key, second.key}) == 3
+    assert first.provenance.weights_sha256 != second.provenance.weights_sha256
+    points.write_bytes(b"1")
+    assert garden.key(f"grown:{weights}") == first.key
+    points.unlink()
+    assert garden.key(f"grown:{weights}") == alone.key
+
+
+def test_a_file_whose_further_files_cannot_be_told_is_planned_and_fails_when_it_is_loaded(
+    garden: Garden, tmp_path: Path
+) -> None:
+    (tmp_path / "my.model").write_bytes(b"one")
+    raises = "from mlpzoo.errors import ModelError; raise ModelError('no model', hint='x')"
+    assert garden.task(f"grown:{tmp_path}/my.model", knobs={"side_files": raises}).state == "run"
+
+
+def test_a_backend_that_fails_to_tell_further_files_is_named(garden: Garden, tmp_path: Path) -> None:
+    (tmp_path / "my.model").write_bytes(b"one")
+    with pytest.raises(PluginError, match="cannot be listed by 'grown': ZeroDivisionError"):
+        garden.task(f"grown:{tmp_path}/my.model", knobs={"side_files": "return 1 / 0"})
 
 
 def test_relative_and_absolute_path_of_weights_are_one_model(

@@ -90,6 +90,15 @@ def job(directory: Path, **changes: object) -> TrainingJob:
     return TrainingJob(directory=directory, train=frames[:5], validation=frames[5:], settings=settings)
 
 
+def test_side_files_are_the_sparse_points_beside_an_xml_file(tmp_path):
+    xml = written(tmp_path)
+    points = [tmp_path / f"gap.xml.sparseX.{NAME}{i}" for i in (1, 2)]
+    assert GapBackend().side_files(xml) == points
+    points[1].unlink()
+    assert GapBackend().side_files(xml) == points[:1]
+    assert GapBackend().side_files(WEIGHTS) == ()
+
+
 def test_elements_side_files_and_coefficients_are_read_from_the_xml() -> None:
     told = inspect(XML.encode(), "x")
     assert told.numbers == (14, 32)

@@ -140,3 +140,15 @@ def test_own_file_is_described_without_lammps(tmp_path):
     card = LammpsBackend().describe(ModelSpec(name=f"lammps:{path}", path=str(path)))
     assert card.elements == ("Si", "C")
     assert card.properties == ("energy", "forces", "stress")
+
+
+def test_side_files_are_those_of_the_users_own_that_the_lines_name(tmp_path):
+    for name in ("Si.sw", "mine.snapcoeff", "other.snapcoeff"):
+        (tmp_path / name).touch()
+    model = tmp_path / "model.lmp"
+    model.write_text("pair_style hybrid/overlay snap sw\npair_coeff * * snap mine.snapcoeff wheel.snapparam Si\n"
+                     "pair_coeff * * sw Si.sw Si\n")  # fmt: skip
+    assert LammpsBackend().side_files(model) == [tmp_path / "Si.sw", tmp_path / "mine.snapcoeff"]
+    model.write_text("shell rm -r x\n")
+    with pytest.raises(ModelError, match="refused"):
+        LammpsBackend().side_files(model)

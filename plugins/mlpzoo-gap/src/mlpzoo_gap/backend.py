@@ -73,6 +73,17 @@ class GapBackend:
             notes="Evaluated in always float64.",
         )
 
+    def side_files(self, path: Path) -> Sequence[Path]:
+        """The files of sparse points that an XML file names.
+
+        Raises:
+            ModelError: It is no GAP.
+        """
+        if path.suffix == ".zip":
+            return ()
+        told = inspect(path.read_bytes(), str(path))
+        return [path.parent / name for name in told.side_files if (path.parent / name).is_file()]
+
 
 def _path(spec: ModelSpec) -> Path:
     if spec.path is None:

@@ -61,6 +61,16 @@ class LammpsBackend:
             notes="Always float64.",
         )
 
+    def side_files(self, path: Path) -> Sequence[Path]:
+        """Files of the user's own that the lines name.
+
+        Raises:
+            ModelError: The file holds anything but a potential.
+        """
+        from mlpzoo_lammps.potential import read_potential
+
+        return read_potential(path).files([path.resolve().parent])
+
 
 def _potential(spec: ModelSpec) -> Potential:
     from mlpzoo_lammps.potential import parse_potential, read_potential

@@ -52,10 +52,35 @@ class Potential:
         Raises:
             ModelError: A file is in none of them.
         """
-        styles = frozenset(word for word in self.style if "." not in word)  # the others may be files
         label = [f"labelmap {' '.join(self.labels)}"] if self.labels else []
-        lines = [("pair_style", *self.style), *(("pair_coeff", *words) for words in self.coefficients)]
-        return label + [" ".join(_place(word, folders, styles) for word in line) for line in lines]
+        return label + [" ".join(self._place(word, folders) for word in line) for line in self._as_lines()]
+
+    def files(self, folders: Sequence[Path]) -> list[Path]:
+        """The files that the lines name and that are in one of these folders, sorted."""
+        words = [word for line in self._as_lines() for word in line if self._may_be_a_file(word)]
+        return sorted({found for word in words if (found := _find(word, folders)) is not None})
+
+    def _as_lines(self) -> list[tuple[str, ...]]:
+        return [("pair_style", *self.style), *(("pair_coeff", *words) for words in self.coefficients)]
+
+    def _may_be_a_file(self, word: str) -> bool:
+        styles = [styled for styled in self.style if "." not in styled]  # the others may be files
+        return not (word in SYMBOLS or word in styles or word in {"NULL", "*"} or _is_number(word))
+
+    def _place(self, word: str, folders: Sequence[Path]) -> str:
+        """A word of a line; the absolute path, if it is the name of a file."""
+        if not self._may_be_a_file(word):
+            return word
+        path = _find(word, folders)
+        if path is not None:
+            found = str(path)
+            if any(c in FORBIDDEN or not c.isprintable() for c in found):
+                raise ModelError(f"LAMMPS cannot be given the path {found!r}", hint="move the file elsewhere")
+            return f'"{found}"' if " " in found else found
+        if re.search(r"\.\D", word) or "/" in word[1:]:
+            places = " and ".join(str(folder) for folder in folders)
+            raise ModelError(f"there is no file {word} in {places}", hint="give its path, or put it there")
+        return word
 
 
 def read_potential(path: Path) -> Potential:
@@ -190,21 +215,8 @@ def _checked(symbols: Sequence[str], name: str) -> tuple[str, ...]:
     return tuple(symbols)
 
 
-def _place(word: str, folders: Sequence[Path], styles: frozenset[str]) -> str:
-    """A word of a line; the absolute path, if it is the name of a file."""
-    if word in SYMBOLS or word in styles or word in {"NULL", "*"} or _is_number(word):
-        return word
-    for folder in folders:
-        path = folder / word
-        if path.is_file():
-            found = str(path.resolve())
-            if any(c in FORBIDDEN or not c.isprintable() for c in found):
-                raise ModelError(f"LAMMPS cannot be given the path {found!r}", hint="move the file elsewhere")
-            return f'"{found}"' if " " in found else found
-    if re.search(r"\.\D", word) or "/" in word[1:]:
-        places = " and ".join(str(folder) for folder in folders)
-        raise ModelError(f"there is no file {word} in {places}", hint="give its path, or put it there")
-    return word
+def _find(word: str, folders: Sequence[Path]) -> Path | None:
+    return next((path.resolve() for folder in folders if (path := folder / word).is_file()), None)
 
 
 def _is_number(word: str) -> bool:
