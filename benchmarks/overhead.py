@@ -2,6 +2,7 @@
 
     uv run python benchmarks/overhead.py                      # a calculator that costs nothing, and EMT
     uv run python benchmarks/overhead.py --family mace        # also the real framework, in its environment
+    uv run python benchmarks/overhead.py --all              # one line for each family that knows silicon
 
 Rounds of the variants alternate, so that a loaded machine slows all of them alike; medians are printed.
 """
@@ -25,6 +26,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from mlpzoo import ModelCard, hookimpl, load
 from mlpzoo.calculator import ZooCalculator, build
+from mlpzoo.models import ALL_LOCAL
 from mlpzoo.plugins import load as load_plugins
 from mlpzoo.registry import Registry, default_registry
 
@@ -109,8 +111,8 @@ def report(title: str, found: dict[str, float], base: str) -> None:
         print(f"  {name:22} {1e3 * seconds:9.3f} ms   {extra:+8.3f} ms   {percent:+8.2f} %")
 
 
-def transport(calculator: ZooCalculator, atoms: Atoms, rounds: int) -> None:
-    """What the way to the worker and back adds: each call's time here less its time there."""
+def way_s(calculator: ZooCalculator, atoms: Atoms, rounds: int) -> float:
+    """What the way to the worker and back adds: each call's time here less its time there, the median."""
     call = force_call(calculator, atoms)
     extra = []
     for number in range(rounds + 3):
@@ -119,7 +121,12 @@ def transport(calculator: ZooCalculator, atoms: Atoms, rounds: int) -> None:
         seconds = time.perf_counter() - start
         if number > 2:  # noqa: PLR2004  (warm-up)
             extra.append(seconds - calculator.inner.seconds_there)  # type: ignore[attr-defined]
-    print(f"  way to the worker and back        {1e3 * statistics.median(extra):+8.3f} ms")
+    return statistics.median(extra)
+
+
+def report_way(seconds: float) -> None:
+    """One line."""
+    print(f"  way to the worker and back        {1e3 * seconds:+8.3f} ms")
 
 
 def inside(name: str, n_atoms: int, rounds: int) -> None:
@@ -138,36 +145,66 @@ def inside(name: str, n_atoms: int, rounds: int) -> None:
     print(json.dumps(medians(calls, rounds)))
 
 
-def real(family: str, rounds: int) -> None:
-    """A real framework: bare and wrapped in its environment, and through the worker from here."""
+def measured(name: str, n_atoms: int, rounds: int) -> tuple[dict[str, float], float]:
+    """A real framework: seconds bare and wrapped in its environment, and of the way to its worker."""
     from mlpzoo import envs
 
-    entry = default_registry().backend(family)
-    assert entry.item.lock_file is not None  # noqa: S101
-    environment = envs.ensure(envs.spec_for(family, entry.item.lock_file))
-    name = default_registry().resolve(family).name
-    source = str(Path(entry.plugin.module.__file__).parent.parent)  # type: ignore[union-attr, arg-type]
-    for n_atoms in (64, 512):
-        environ = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{source}"}
+    family = name.partition("/")[0]
+    registry = default_registry()
+    entry = registry.backend(family)
+    spec = envs.spec_of(entry.item)
+    python = sys.executable if spec is None else str(envs.ensure(spec).python)
+    sources = [str(part.directory.parent) for part in registry.parts_of(family)]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sources])}
+    if not entry.plugin.name.startswith("builtin:"):
         environ["OVERHEAD_PLUGIN"] = entry.plugin.module_name
-        command = [str(environment.python), __file__, "--inside", name]
-        command += ["--atoms", str(n_atoms), "--rounds", str(rounds)]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)  # noqa: S603
-        found = json.loads(done.stdout.splitlines()[-1])
+    command = [python, __file__, "--inside", name, "--atoms", str(n_atoms), "--rounds", str(rounds)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)  # noqa: S603
+    found = json.loads(done.stdout.splitlines()[-1])
+    return found, way_s(load(name, isolate="always"), structure("Si", n_atoms), rounds)
+
+
+def real(family: str, rounds: int) -> None:
+    """Both sizes of one family."""
+    name = default_registry().resolve(family).name
+    for n_atoms in (64, 512):
+        found, way = measured(name, n_atoms, rounds)
         report(f"{name}, {n_atoms} atoms", found, "bare framework")
-        transport(load(family, isolate="always"), structure("Si", n_atoms), rounds)
+        report_way(way)
+
+
+def local_models() -> list[str]:
+    """Names of the models of silicon whose weights are at hand, sorted."""
+    registry = default_registry()
+    cards = {name: registry.cards[name].item for name in registry.models([ALL_LOCAL])}
+    return sorted(name for name, card in cards.items() if "Si" in card.elements)
+
+
+def table(rounds: int) -> None:
+    """One line a family: milliseconds a force call on 64 atoms of silicon, as Markdown."""
+    print("| model | bare, ms | in process, ms | through the worker, ms |")
+    print("|---|---|---|---|")
+    first = {name.partition("/")[0]: name for name in reversed(local_models())}
+    for name in sorted(first.values()):
+        found, way = measured(name, 64, rounds)
+        bare, here = (1e3 * found[kind] for kind in ("bare framework", "mlpzoo, in process"))
+        print(f"| `{name}` | {bare:.2f} | {here:.2f} | {here + 1e3 * way:.2f} |", flush=True)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--family", action="append", default=[], help="a real framework too")
+    parser.add_argument("--all", action="store_true", help="a table of all families")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     parser.add_argument("--atoms", type=int, default=64, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
         inside(options.inside, options.atoms, options.rounds)
+        return
+    if options.all:
+        table(max(10, options.rounds // 10))
         return
     sys.path.insert(0, str(Path(__file__).parent))
     registry = Registry(load_plugins(["overhead"], entry_points=False))
@@ -181,7 +218,7 @@ def main() -> None:
             "mlpzoo, worker": force_call(worker, atoms),
         }
         report(f"a calculator that costs nothing, {n_atoms} atoms", medians(calls, options.rounds), "bare")
-        transport(worker, atoms, options.rounds)
+        report_way(way_s(worker, atoms, options.rounds))
     for family in options.family:
         real(family, max(10, options.rounds // 10))
 

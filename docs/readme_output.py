@@ -1,4 +1,4 @@
-"""Keeps the command output in README.md true.
+"""Keeps the command output in README.md true, and in any other page.
 
 A block like this one holds what the command prints; ``needs`` names what it takes to run::
 
@@ -10,6 +10,7 @@ A block like this one holds what the command prints; ``needs`` names what it tak
 Run:  uv run python docs/readme_output.py            compares (numbers up to two units of their last digit)
       uv run python docs/readme_output.py --write    writes them anew
       ... --environments                             also those marked ``output (environments):``
+      ... --page docs/fleet.md                       of another page
 """
 
 from __future__ import annotations
@@ -77,8 +78,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--environments", action="store_true")
+    parser.add_argument("--page", type=Path, default=README)
     options = parser.parse_args()
-    text = README.read_text(encoding="utf-8")
+    page = options.page
+    text = page.read_text(encoding="utf-8")
     if options.write:
 
         def anew(match: re.Match[str]) -> str:
@@ -87,11 +90,11 @@ def main() -> None:
             head = match[0][: match.start("text") - match.start()]
             return f"{head}{run(match['command'])}```"
 
-        README.write_text(BLOCK.sub(anew, text), encoding="utf-8")
+        page.write_text(BLOCK.sub(anew, text), encoding="utf-8")
         return
     bad = stale(text, environments=options.environments)
     for command, old, now in bad:
-        print(f"README.md: '{command}' prints something else:\n--- README\n{old}\n--- now\n{now}")
+        print(f"{page.name}: '{command}' prints something else:\n--- {page.name}\n{old}\n--- now\n{now}")
     sys.exit(bool(bad))
 
 
