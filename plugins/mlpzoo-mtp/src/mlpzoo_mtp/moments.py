@@ -117,9 +117,7 @@ def _canonical(vertices: tuple[tuple[int, int, Counts], ...], edges: Edges) -> C
     )
 
 
-def _add(
-    component: Component, products: dict[Component, Counter[tuple[Component, Component]]]
-) -> Component:
+def _add(component: Component, products: dict[Component, Counter[tuple[Component, Component]]]) -> Component:
     """Write down what a component is the sum of, and before it the same of its factors."""
     if component in products:
         return component
@@ -155,14 +153,10 @@ def _cut(degrees: tuple[int, ...], edges: Edges) -> tuple[tuple[int, ...], tuple
 
 
 @cache
-def _cheapest(
-    degrees: tuple[int, ...], edges: Edges
-) -> tuple[int, tuple[tuple[int, ...], tuple[int, ...]]]:
+def _cheapest(degrees: tuple[int, ...], edges: Edges) -> tuple[int, tuple[tuple[int, ...], tuple[int, ...]]]:
     """Multiplications for all components of a tensor, and the first cut that needs no more."""
     here = range(len(degrees))
-    n_components = prod(
-        len(_compositions(nu - sum(row))) for nu, row in zip(degrees, edges, strict=True)
-    )
+    n_components = prod(len(_compositions(nu - sum(row))) for nu, row in zip(degrees, edges, strict=True))
     if len(degrees) == 1:
         return n_components, ((0,), ())
     costs = []

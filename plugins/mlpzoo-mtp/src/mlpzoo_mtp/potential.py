@@ -1,4 +1,7 @@
-"""``.mtp`` files: reading with the checks that motep leaves out, and the elements.  Importing imports motep."""
+"""``.mtp`` files: reading with the checks that motep leaves out, and the elements.
+
+Importing this imports motep.
+"""
 
 from __future__ import annotations
 
@@ -90,9 +93,14 @@ def _defect(data: MTPData) -> str:
     if isinstance(data, MagMTPData):
         return "has magnetic moments, which are not supported"
     if data.radial_basis.type != RADIAL_BASIS:
-        return f"has radial functions of type '{data.radial_basis.type}', and motep knows '{RADIAL_BASIS}' only"
+        return (
+            f"has radial functions of type '{data.radial_basis.type}', and motep knows '{RADIAL_BASIS}' only"
+        )
     coefficients = {
-        "radial_coeffs": (data.radial_coeffs, (*[data.species_count] * 2, data.radial_funcs_count, data.radial_basis.size)),
+        "radial_coeffs": (
+            data.radial_coeffs,
+            (*[data.species_count] * 2, data.radial_funcs_count, data.radial_basis.size),
+        ),
         "species_coeffs": (data.species_coeffs, (data.species_count,)),
         "moment_coeffs": (data.moment_coeffs, (data.alpha_scalar_moments,)),
     }

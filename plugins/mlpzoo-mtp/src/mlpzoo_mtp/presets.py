@@ -9,7 +9,9 @@ from mlpzoo.training import Preset, Setting
 SMALL: Final = Preset(
     title="level 16, the size of mtp/si-small: minutes of one core for 200 structures of up to 65 atoms",
     settings={
-        "level": Setting(value=16, meaning="of the basis: 2, 4, 6, ...; 8 has 9 functions, 16 has 92, 20 has 288"),
+        "level": Setting(
+            value=16, meaning="of the basis: 2, 4, 6, ...; 8 has 9 functions, 16 has 92, 20 has 288"
+        ),
         "cutoff_ang": Setting(value=5.0, meaning="interaction cutoff, Å"),
         "radial_size": Setting(value=8, meaning="Chebyshev polynomials in each radial function"),
         "steps": Setting(value=20, meaning="Levenberg-Marquardt steps: a pass over the training set each"),

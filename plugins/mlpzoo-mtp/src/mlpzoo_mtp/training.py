@@ -5,9 +5,9 @@ All start at zero but the radial functions, which are the first Chebyshev polyno
 linear least-squares fit, and no random number enters.  With the Jacobian J of all parameters, which motep's
 engine computes, weights W and residuals r, a step is the solution of (J^T W^2 J + d D) s = J^T W^2 r; D holds
 the largest diagonal so far (Moré, Lect. Notes Math. 630, 105 (1978), doi:10.1007/BFb0067700), and d follows
-from how much of the expected gain came true (Madsen, Nielsen and Tingleff, Methods for Non-Linear Least Squares
-Problems, Technical University of Denmark 2004, sec. 3.2).  Both sides are sums over structures, so a killed fit
-goes on with the next one, and memory does not grow with the data.
+from how much of the expected gain came true (Madsen, Nielsen and Tingleff, Methods for Non-Linear Least
+Squares Problems, Technical University of Denmark 2004, sec. 3.2).  Both sides are sums over structures, so a
+killed fit goes on with the next one, and memory does not grow with the data.
 
 Importing this imports motep.
 """
@@ -76,8 +76,8 @@ def train(job: TrainingJob) -> Trained:
         citation=CITATION,
         notes=(
             f"Always float64. Energies of atoms that were fitted with the rest: {energies} eV. "
-            f"Made for distances from {data.radial_basis.min:.2f} Å on; nearer, its polynomials go on, finite "
-            "and smooth, but know nothing. No random number enters the fit."
+            f"Made for distances from {data.radial_basis.min:.2f} Å on; nearer, its polynomials go on, "
+            "finite and smooth, but know nothing. No random number enters the fit."
         ),
     )
 
@@ -104,9 +104,9 @@ class _Search:
     best_matrix: Array
     best_right: Array
     largest: Array
+    damping: float
     loss: float = 0.0
     best_loss: float = np.inf
-    damping: float = LINEAR
     growth: float = 2.0
     expected: float = np.inf
     done: int = 0
@@ -197,6 +197,7 @@ def _loaded(state: Path, start: Array) -> _Search:
         best_matrix=matrix,
         best_right=vector,
         largest=vector,
+        damping=LINEAR,
     )
 
 
