@@ -313,3 +313,5 @@ def test_settings_that_make_no_basis_are_refused(tmp_path: Path) -> None:
         MtpBackend().train(job(tmp_path, frames, level=7))
     with pytest.raises(UsageError, match="radial_size 2 is less than the 4"):
         MtpBackend().train(job(tmp_path, frames, level=16, radial_size=2))
+    with pytest.raises(UsageError, match="steps is 0"):
+        MtpBackend().train(job(tmp_path, frames, steps=0))

@@ -49,6 +49,7 @@ LINEAR: Final = 1e-9
 FIRST: Final = 1e-2
 """Damping of the second step, the first that changes radial functions."""
 LEAST: Final = 1e-9
+TINY: Final = 1e-300
 NEAREST: Final = 0.95
 """Of the shortest distance of the training set: where the Chebyshev polynomials begin."""
 
@@ -126,12 +127,15 @@ class _Search:
             CalculationError: The equations have no solution.
         """
         if self.loss < self.best_loss:
-            gain = (self.best_loss - self.loss) / self.expected if self.step > 1 else 0.5
+            if self.step == 1:  # the linear step was taken, radial functions follow
+                self.damping = FIRST
+            elif self.step > 1:
+                gain = (self.best_loss - self.loss) / max(self.expected, TINY)
+                factor = max(1.0 / 3.0, 1.0 - (2.0 * gain - 1.0) ** 3)
+                self.damping = max(LEAST, factor * self.damping)
             self.best, self.best_loss = self.trial, self.loss
             self.best_matrix, self.best_right = self.matrix, self.right
             self.largest = np.maximum(self.largest, np.diag(self.matrix))
-            factor = max(1.0 / 3.0, 1.0 - (2.0 * gain - 1.0) ** 3)
-            self.damping = FIRST if self.step == 1 else max(LEAST, factor * self.damping)
             self.growth = 2.0
         else:
             self.damping *= self.growth
@@ -237,6 +241,10 @@ class _Rows:
 def _start(job: TrainingJob) -> MTPData:
     """The potential before the fit: energies of atoms, radial functions, and no moments."""
     level, size = int(job.settings["level"]), int(job.settings["radial_size"])
+    if int(job.settings["steps"]) < 1:
+        raise UsageError(
+            f"steps is {job.settings['steps']}", hint="one step is a linear fit; take at least one"
+        )
     try:
         index = tables(level)
     except ValueError as error:
