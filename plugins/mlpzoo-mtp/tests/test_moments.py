@@ -29,7 +29,8 @@ def environment(seed: int = 0, n: int = 7) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("level", "n"), [(2, 1), (4, 2), (6, 5), (8, 9), (10, 16), (12, 29), (14, 52), (16, 92)]
+    ("level", "n"),
+    [(2, 1), (4, 2), (6, 5), (8, 9), (10, 16), (12, 29), (14, 52), (16, 92), (18, 163), (20, 288)],
 )
 def test_numbers_of_functions_are_those_of_mlip(level: int, n: int) -> None:
     """alpha_scalar_moments of the untrained potentials that come with MLIP-2."""
@@ -80,7 +81,7 @@ def test_contractions_are_those_of_the_tensors() -> None:
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("motep"), reason="motep is not installed")
-@pytest.mark.parametrize("level", [2, 4, 6, 8, 10, 12, 14])
+@pytest.mark.parametrize("level", [2, 4, 6, 8, 10, 12, 14, 16, 18, 20])
 def test_functions_are_those_of_motep(level: int) -> None:
     """motep lists contractions of its own for its JAX engine; their values at its test vectors."""
     from motep.potentials.mtp.jax import moment

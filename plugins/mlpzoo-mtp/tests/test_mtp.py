@@ -1,10 +1,11 @@
-"""What the conformance kit cannot know of MTP: its files, short distances, the fit, two elements."""
+"""What the conformance kit cannot know of MTP: its formula, two elements, the fit."""
 
 from __future__ import annotations
 
 import importlib.util
-import logging
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlpzoo_mtp
 import numpy as np
@@ -15,9 +16,12 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from mlpzoo_mtp.backend import MtpBackend
 
 from mlpzoo.calculator import build
-from mlpzoo.errors import ModelError, UnsupportedElementError, UsageError
-from mlpzoo.models import ModelCard, ModelSpec
+from mlpzoo.errors import UsageError
+from mlpzoo.models import ModelSpec
 from mlpzoo.training import TrainingJob
+
+if TYPE_CHECKING:
+    from motep.potentials.mtp.data import MTPData
 
 pytestmark = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in MtpBackend.requires), reason="motep is not installed"
@@ -25,8 +29,8 @@ pytestmark = pytest.mark.skipif(
 WEIGHTS = Path(mlpzoo_mtp.__file__).parent / "models" / "si-small.mtp"
 
 
-def own(path: Path, card: ModelCard | None = None) -> ModelSpec:
-    return ModelSpec(name=f"mtp:{path}", path=str(path), card=card)
+def own(path: Path) -> ModelSpec:
+    return ModelSpec(name=f"mtp:{path}", path=str(path))
 
 
 def crystal(seed: int = 0, rattle: float = 0.15, pair: tuple[str, str] = ("Si", "Si")) -> Atoms:
@@ -87,6 +91,56 @@ def test_numbers_are_those_of_motep_itself() -> None:
             np.testing.assert_allclose(
                 found.calc.results[name], expected.calc.results[name], rtol=0, atol=1e-9
             )
+
+
+def any_two_elements(directory: Path, level: int = 8) -> MTPData:
+    """A potential of silicon and germanium with coefficients that stand in no relation to each other."""
+    from mlpzoo_mtp.training import _start
+
+    frames = [labelled(crystal(pair=("Si", "Ge")), _lennard_jones())]
+    data = _start(job(directory, frames, level=level))
+    data.parameters = np.random.default_rng(3).normal(size=data.parameters.shape)
+    return data
+
+
+def test_energy_is_that_of_the_definition(tmp_path: Path) -> None:
+    """Novikov et al., eqs. 1 to 6, written out; radial functions of each ordered pair of elements."""
+    from mlpzoo_mtp.calculator import MtpCalculator
+
+    data = any_two_elements(tmp_path)
+    atoms = crystal(5, pair=("Si", "Ge"))
+    atoms.pbc = False
+    low, high = data.radial_basis.min, data.radial_basis.max
+    types = [{"Si": 0, "Ge": 1}[symbol] for symbol in atoms.symbols]
+    expected = 0.0
+    for i in range(len(atoms)):
+        vectors = {j: atoms.positions[j] - atoms.positions[i] for j in range(len(atoms)) if j != i}
+        near = {j: v for j, v in vectors.items() if np.linalg.norm(v) < high}
+        values = np.zeros(data.alpha_moments_count)
+        for j, vector in near.items():
+            r = np.linalg.norm(vector)
+            (polynomials,) = np.polynomial.chebyshev.chebvander([(2 * r - low - high) / (high - low)], 7)
+            radial = data.radial_coeffs[types[i], types[j]] @ polynomials * data.scaling * (high - r) ** 2
+            for place, (mu, *powers) in enumerate(data.alpha_index_basic):
+                values[place] += radial[mu] * np.prod((vector / r) ** powers)
+        for a, b, factor, c in data.alpha_index_times:
+            values[c] += factor * values[a] * values[b]
+        expected += data.species_coeffs[types[i]] + data.moment_coeffs @ values[data.alpha_moment_mapping]
+    assert len(near) > 3
+    assert MtpCalculator(data).get_potential_energy(atoms) == pytest.approx(expected, rel=1e-12)
+
+
+def test_forces_and_stress_of_two_elements_are_derivatives(tmp_path: Path) -> None:
+    from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+    from mlpzoo_mtp.calculator import MtpCalculator
+
+    atoms = crystal(5, pair=("Si", "Ge"))
+    atoms.calc = MtpCalculator(any_two_elements(tmp_path))
+    for found, slopes in (
+        (atoms.get_forces(), calculate_numerical_forces(atoms, eps=1e-4)),
+        (atoms.get_stress(), calculate_numerical_stress(atoms, eps=1e-5, force_consistent=False)),
+    ):
+        np.testing.assert_allclose(found, slopes, rtol=0, atol=1e-6 * np.abs(found).max())
 
 
 def test_the_jacobian_is_the_derivative_of_the_residuals(tmp_path: Path) -> None:
@@ -181,8 +235,10 @@ def test_two_elements_are_told_apart(tmp_path: Path) -> None:
     calculator = build(MtpBackend(), own(trained.path))
     assert calculator.card.elements == ("Si", "Ge")
     assert "potential_tag = elements Si Ge" in trained.path.read_text()
+    written = dict(re.findall(r"(Si|Ge) (-[0-9.]+)", trained.notes))
     alone = {symbol: Atoms([symbol], calculator=calculator).get_potential_energy() for symbol in ("Si", "Ge")}
     assert alone["Si"] - alone["Ge"] == pytest.approx(2.0, abs=1.0)
+    assert {symbol: float(text) for symbol, text in written.items()} == pytest.approx(alone, abs=1e-3)
     assert force_error(calculator, frames) < 0.5 * np.std([a.get_forces() for a in frames])
 
 
@@ -190,123 +246,6 @@ def _lennard_jones() -> object:
     from ase.calculators.lj import LennardJones
 
     return LennardJones(sigma=2.0, epsilon=0.05, rc=4.5, smooth=True, ro=3.0)
-
-
-def test_nearer_than_min_dist_it_is_smooth_and_silent(caplog: pytest.LogCaptureFixture) -> None:
-    """motep would log a warning at each call."""
-    calculator = MtpBackend().calculator(own(WEIGHTS))
-    step = 1e-4
-    distances = np.concatenate([d + step * np.array([-1, 0, 1]) for d in np.arange(0.4, 2.5, 0.1)])
-    with caplog.at_level(logging.DEBUG):
-        found = [labelled_pair(calculator, distance) for distance in distances]
-    assert not caplog.records
-    energies, forces = (np.array(values).reshape(-1, 3) for values in zip(*found, strict=True))
-    slopes = (energies[:, 2] - energies[:, 0]) / (2 * step)
-    np.testing.assert_allclose(forces[:, 1], -slopes, rtol=1e-4, atol=1e-4)
-
-
-def labelled_pair(calculator: object, distance: float) -> tuple[float, float]:
-    atoms = Atoms("Si2", positions=[[0, 0, 0], [0, 0, distance]], calculator=calculator)
-    return atoms.get_potential_energy(), float(atoms.get_forces()[1, 2])
-
-
-def test_atoms_without_neighbours_among_others_feel_nothing() -> None:
-    calculator = MtpBackend().calculator(own(WEIGHTS))
-    pair = Atoms("Si2", positions=[[0, 0, 0], [0, 0, 2.3]], calculator=calculator)
-    three = Atoms("Si3", positions=[[0, 0, 0], [40, 0, 0], [0, 0, 2.3]], calculator=calculator)
-    one = calculator.get_potential_energy(Atoms("Si"))
-    assert three.get_potential_energy() == pytest.approx(pair.get_potential_energy() + one, abs=1e-9)
-    np.testing.assert_allclose(three.get_forces()[1], 0, atol=1e-12)
-
-
-def test_slabs_wires_and_left_handed_cells() -> None:
-    calculator = MtpBackend().calculator(own(WEIGHTS))
-    for pbc in ([True, True, False], [False, True, False], [False, False, True]):
-        atoms = crystal()
-        atoms.pbc = pbc
-        apart = atoms.copy()
-        for axis in np.flatnonzero(~np.array(pbc)):
-            apart.cell[axis] *= 5
-        apart.pbc = True
-        np.testing.assert_allclose(
-            calculator.get_forces(atoms), calculator.get_forces(apart), rtol=0, atol=1e-9
-        )
-    atoms = crystal()
-    left = atoms.copy()
-    left.cell[:] = atoms.cell.array[[1, 0, 2]]
-    np.testing.assert_allclose(calculator.get_stress(left), calculator.get_stress(atoms), rtol=0, atol=1e-10)
-
-
-def test_many_atoms_have_the_neighbours_of_few() -> None:
-    """Beyond some size another list finds them."""
-    from mlpzoo_mtp.calculator import MANY_ATOMS
-
-    calculator = MtpBackend().calculator(own(WEIGHTS))
-    atoms = crystal()
-    many = atoms * (4, 4, 3)
-    assert len(many) > MANY_ATOMS > len(atoms)
-    expected = np.tile(calculator.get_forces(atoms), (48, 1))
-    np.testing.assert_allclose(calculator.get_forces(many), expected, rtol=0, atol=1e-9)
-
-
-def test_elements_come_from_the_file_or_a_card(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedElementError, match="Ge"):
-        build(MtpBackend(), own(WEIGHTS)).calculate(bulk("Ge"))
-    text = WEIGHTS.read_text()
-    silent = tmp_path / "silent.mtp"
-    silent.write_text(text.replace("potential_tag = elements Si", "potential_tag = "))
-    with pytest.raises(ModelError, match="by number only") as caught:
-        MtpBackend().calculator(own(silent))
-    assert "potential_tag = elements Si" in caught.value.hint
-    card = ModelCard(name="mtp:x", family="mtp", elements=("Si",), properties=("energy",))
-    energy = MtpBackend().calculator(own(silent, card)).get_potential_energy(crystal())
-    assert energy == MtpBackend().calculator(own(WEIGHTS)).get_potential_energy(crystal())
-    for wrong in ("Si Ge", "Xy", "", "X"):
-        silent.write_text(text.replace("= elements Si", f"= elements {wrong}"))
-        with pytest.raises(ModelError, match="does not name 1"):
-            MtpBackend().calculator(own(silent))
-
-
-def test_a_file_that_motep_writes_but_cannot_read_is_refused(tmp_path: Path) -> None:
-    """Its default spelling has radial_funcs_count after the functions; trained files have MLIP's order."""
-    from motep.io.mlip.mtp import read_mtp, write_mtp
-
-    write_mtp(tmp_path / "new.mtp", read_mtp(WEIGHTS))
-    with pytest.raises(ModelError, match=r"new\.mtp: 'radial_funcs_count'"):
-        MtpBackend().calculator(own(tmp_path / "new.mtp"))
-
-
-def test_what_is_no_potential_of_this_kind_is_refused_with_its_name(tmp_path: Path) -> None:
-    text = WEIGHTS.read_text()
-    lines = text.splitlines(keepends=True)
-    coefficients = next(line for line in lines if line.startswith("moment_coeffs"))
-    mapping = next(line for line in lines if line.startswith("alpha_moment_mapping"))
-    for name, content, reason in [
-        ("text", "not a potential", "radial functions of type ''|cannot load"),
-        ("cut", text[: len(text) // 2], "cannot load|not trained"),
-        ("untrained", text.replace(coefficients, ""), "not trained: it has no moment_coeffs"),
-        ("short", text.replace(coefficients, "moment_coeffs = {1.0}\n"), "broken moment_coeffs"),
-        (
-            "nan",
-            text.replace(coefficients, coefficients.replace("{", "{nan, ", 1).rsplit(", ", 1)[0] + "}\n"),
-            "broken",
-        ),
-        ("kind", text.replace("RBChebyshev", "RBShapeev"), "RBShapeev"),
-        ("beyond", text.replace(mapping, mapping.replace("{0,", "{999999,")), "do not fit together"),
-        (
-            "magnetic",
-            text.replace("radial_basis_type", "mag_basis_size = 2\nradial_basis_type"),
-            "cannot load|magnetic",
-        ),
-    ]:
-        path = tmp_path / f"{name}.mtp"
-        path.write_text(content)
-        with pytest.raises(ModelError, match=reason) as caught:
-            MtpBackend().calculator(own(path))
-        assert path.name in caught.value.message
-        assert caught.value.hint
-    with pytest.raises(ModelError, match="no file"):
-        MtpBackend().calculator(own(tmp_path / "none.mtp"))
 
 
 def test_settings_that_make_no_basis_are_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from motep.io.mlip.mtp import read_mtp, write_mtp
 from motep.potentials.mmtp.data import MagMTPData
 
 from mlpzoo.errors import ModelError
+from mlpzoo.weights import own_or_in_package
 
 if TYPE_CHECKING:
     from motep.potentials.mtp.data import MTPData
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 TAG: Final = "elements"
 RADIAL_BASIS: Final = "RBChebyshev"
+_SELECTION: Final = b"#MVS_"
+"""Behind it MLIP-3 writes the state of its active learning, partly binary."""
 
 
 def load(spec: ModelSpec) -> MTPData:
@@ -32,11 +36,9 @@ def load(spec: ModelSpec) -> MTPData:
         ModelError: The file is missing or is no trained potential of a kind that motep's engine computes, or
             its elements are not known.
     """
-    path = Path(spec.path or "")
-    if spec.path is None or not path.is_file():
-        raise ModelError(f"{spec.name}: no file {spec.path}", hint="give the path of a '.mtp' potential")
+    path = own_or_in_package(spec, "give the path of a '.mtp' potential")
     try:
-        data = read_mtp(path)
+        data = _read(path)
         reason = _defect(data)
     except Exception as error:
         raise ModelError(
@@ -63,6 +65,23 @@ def write(data: MTPData, path: Path) -> None:
 def symbols(data: MTPData) -> tuple[str, ...]:
     """The elements of a potential in the order of its types."""
     return tuple(chemical_symbols[number] for number in data.species)
+
+
+def _read(path: Path) -> MTPData:
+    """What motep reads, of files that it writes itself and of MLIP-3's with a selection state, too.
+
+    motep wants the number of radial functions before their coefficients, and writes it behind them.
+    """
+    text = path.read_bytes().partition(_SELECTION)[0].decode()
+    lines = text.splitlines()
+    names = [line.partition("=")[0].strip() for line in lines]
+    if {"radial_coeffs", "radial_funcs_count"} <= set(names):
+        functions, count = names.index("radial_coeffs"), names.index("radial_funcs_count")
+        lines.insert(min(functions, count), lines.pop(count))
+    with TemporaryDirectory() as directory:
+        ordered = Path(directory) / path.name
+        ordered.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return read_mtp(ordered)
 
 
 def _elements(data: MTPData, spec: ModelSpec) -> list[str]:
@@ -109,16 +128,19 @@ def _defect(data: MTPData) -> str:
             return f"is not trained: it has no {name}"
         if values.shape != shape or not np.isfinite(values).all():
             return f"has broken {name}"
+    if not np.isfinite([data.radial_basis.min, data.radial_basis.max, data.scaling]).all():
+        return "has a broken min_dist, max_dist or scaling"
     n, n_basic = int(data.alpha_moments_count), int(data.alpha_index_basic_count)
     basic, times, scalars = data.alpha_index_basic, data.alpha_index_times, data.alpha_moment_mapping
     numbers_fit = (
         data.radial_basis.size > 1
-        and 0 < data.radial_basis.max < np.inf
+        and data.radial_basis.max > 0
         and basic.shape == (n_basic, 4)
         and times.shape == (int(data.alpha_index_times_count), 4)
         and scalars.shape == (int(data.alpha_scalar_moments),)
         and n_basic <= n
         and all(0 <= row[0] < data.radial_funcs_count and min(row[1:]) >= 0 for row in basic)
         and all(0 <= index < n for index in itertools.chain(times[:, [0, 1, 3]].flat, scalars))
+        and len(set(scalars)) == len(scalars)
     )
     return "" if numbers_fit else "has tables that do not fit together"

@@ -24,7 +24,7 @@ from motep.potentials.mtp.data import BasisData, MTPData
 from scipy.linalg import cho_factor, cho_solve
 
 from mlpzoo.errors import CalculationError, UsageError
-from mlpzoo.training import Trained
+from mlpzoo.training import Trained, energies_of_elements
 from mlpzoo_mtp.calculator import Engine
 from mlpzoo_mtp.moments import tables
 from mlpzoo_mtp.potential import RADIAL_BASIS, write
@@ -76,7 +76,8 @@ def train(job: TrainingJob) -> Trained:
         title=f"MTP, level {job.settings['level']}, {data.alpha_scalar_moments} functions",
         citation=CITATION,
         notes=(
-            f"Always float64. Energies of atoms that were fitted with the rest: {energies} eV. "
+            f"Always float64. Energies of lone atoms ({energies} eV) were fitted with the rest: they are not "
+            "those of free atoms. "
             f"Made for distances from {data.radial_basis.min:.2f} Å on; nearer, its polynomials go on, "
             "finite and smooth, but know nothing. No random number enters the fit."
         ),
@@ -272,16 +273,8 @@ def _start(job: TrainingJob) -> MTPData:
         alpha_index_times=np.array(index.times, dtype=np.int32).reshape(-1, 4),
         alpha_scalar_moments=len(index.scalars),
         alpha_moment_mapping=np.array(index.scalars, dtype=np.int32),
-        species_coeffs=_atomic_energies(job),
+        species_coeffs=np.array(list(energies_of_elements(job).values())),
         moment_coeffs=np.zeros(len(index.scalars)),
     )
     data.species = [atomic_numbers[symbol] for symbol in job.elements]
     return data
-
-
-def _atomic_energies(job: TrainingJob) -> Array:
-    """Energy of each element, eV: the least-squares solution of smallest norm for the totals per atom."""
-    counts = np.array([[atoms.symbols.count(s) / len(atoms) for s in job.elements] for atoms in job.train])
-    energies = np.array([atoms.calc.results["energy"] / len(atoms) for atoms in job.train])
-    solution: Array = np.linalg.lstsq(counts, energies, rcond=None)[0]
-    return solution
