@@ -4,6 +4,11 @@ A lock is a requirements file with every package pinned and hashed, for all supp
 is left open, because its build (CPU or CUDA) depends on the machine: a comment line names its version ::
 
     # mlpzoo-variant: torch==2.13.0
+
+What a framework asks for and never needs here (gigabytes of CUDA, a second build of itself) is named in
+``requirements.in`` and left out with all that only it brings ::
+
+    # mlpzoo-without: torchvision torchaudio
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from mlpzoo.errors import EnvError
 from mlpzoo.uvtool import uv
 
 VARIANT: Final = "# mlpzoo-variant:"
+WITHOUT: Final = "# mlpzoo-without:"
 BASE_REQUIREMENTS: Final = (
     "ase>=3.26",
     "msgspec>=0.19",
@@ -108,6 +114,8 @@ def make_lock(requirements: Path, lock: Path, *, python: str = "3.10", upgrade: 
         raise EnvError(f"{requirements}: no such file", hint="list the family's packages there")
     base = lock.with_suffix(".base.part")
     base.write_text("\n".join(BASE_REQUIREMENTS) + "\n", encoding="utf-8")
+    overrides = lock.with_suffix(".overrides.part")
+    overrides.write_text(_nowhere(requirements), encoding="utf-8")
     out = lock.with_suffix(".lock.part")
     if lock.is_file() and not upgrade:
         out.write_text(_preferences(lock), encoding="utf-8")  # uv keeps the pins of an output file
@@ -115,14 +123,22 @@ def make_lock(requirements: Path, lock: Path, *, python: str = "3.10", upgrade: 
         uv(
             *("pip", "compile", "--universal", "--python-version", python, "--generate-hashes"),
             *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
-            *("--output-file", str(out), str(requirements), str(base)),
+            *("--override", str(overrides), "--output-file", str(out), str(requirements), str(base)),
         )
         text = out.read_text(encoding="utf-8")
     finally:
         base.unlink(missing_ok=True)
+        overrides.unlink(missing_ok=True)
         out.unlink(missing_ok=True)
     lock.write_text(clean(text), encoding="utf-8")
     return read_lock(lock)
+
+
+def _nowhere(requirements: Path) -> str:
+    """uv's overrides for the packages that are to be left out: needed on no platform."""
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    names = [name for line in lines if line.startswith(WITHOUT) for name in line[len(WITHOUT) :].split()]
+    return "".join(f"{name} ; sys_platform == 'nowhere'\n" for name in names)
 
 
 def _preferences(lock: Path) -> str:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 @click.option("--systems", "-s", default="*", shell_complete=completing.systems, help="With --benchmark.")
 @click.option("--matrix", is_flag=True, help="Print one table, promises by models, instead of a list each.")
 @click.option("--only", default="", help="Comma-separated names of checks.")
+@click.option(
+    "--random", default="", metavar="KIND",
+    help="Test a tiny model with random weights, which the family's framework makes, instead of a card.",
+)  # fmt: skip
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option(
@@ -46,6 +50,7 @@ def check(
     \b
     mlpzoo check mace
     mlpzoo check mace/si-small nequip:my.ckpt
+    mlpzoo check grace --random 1-layer
     mlpzoo check --all --matrix
     mlpzoo check --benchmark bulk
     mlpzoo check --benchmark vacancy-formation -s si tersoff/si

@@ -66,6 +66,8 @@ def golden(subject: Subject) -> None:
 
 
 def _crystals(subject: Subject) -> list[str]:
+    if subject.random:
+        raise NotApplicableError("its weights are random: there is no crystal to compare")
     if not subject.card.elements:
         raise NotApplicableError("the card names no elements")
     found = known_crystals(subject.card)[:MAX_ELEMENTS]
