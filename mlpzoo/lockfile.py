@@ -42,6 +42,7 @@ COMES_WITH_TORCH: Final = re.compile(
 )
 """Names of packages that belong to one build of torch; ``nvidia-ml-py`` and its like do not."""
 
+_NOWHERE: Final = "sys_platform == 'nowhere'"
 _PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s*;]+)(?=[\s;\\]|$)")
 
 
@@ -138,7 +139,7 @@ def _nowhere(requirements: Path) -> str:
     """uv's overrides for the packages that are to be left out: needed on no platform."""
     lines = requirements.read_text(encoding="utf-8").splitlines()
     names = [name for line in lines if line.startswith(WITHOUT) for name in line[len(WITHOUT) :].split()]
-    return "".join(f"{name} ; sys_platform == 'nowhere'\n" for name in names)
+    return "".join(f"{name} ; {_NOWHERE}\n" for name in names)
 
 
 def _preferences(lock: Path) -> str:
@@ -151,7 +152,7 @@ def _preferences(lock: Path) -> str:
 
 
 def clean(resolved: str) -> str:
-    """A lock's text from uv's: torch becomes a variant line, what only comes with torch is dropped.
+    """A lock's text from uv's: torch becomes a variant line; what only comes with torch, or is left out, is dropped.
 
     Where the site offers another build for some platforms, uv lists one version once for each, with markers
     that together mean everywhere.
@@ -163,11 +164,13 @@ def clean(resolved: str) -> str:
         pin = _PIN.match(line)
         if pin:
             name, version = pin.group(1).lower(), pin.group(2)
-            if name in _VARIANT_PACKAGES:
-                marker = line.partition(";")[2].rstrip("\\ ").strip()
+            marker = line.partition(";")[2].rstrip("\\ ").strip()
+            somewhere = not all(_NOWHERE in part for part in marker.split(" or "))
+            if name in _VARIANT_PACKAGES and somewhere:
                 pinned = f"{VARIANT} {name}=={version.partition('+')[0]}"
                 variants.setdefault(pinned, []).append(f" ; {marker}" if marker else "")
-            keep = name not in _VARIANT_PACKAGES and not COMES_WITH_TORCH.fullmatch(name)
+            belongs_to_torch = name in _VARIANT_PACKAGES or COMES_WITH_TORCH.fullmatch(name)
+            keep = somewhere and not belongs_to_torch
         if keep and line.strip() and not line.lstrip().startswith("#"):
             kept.append(line)
     head = [
