@@ -52,7 +52,7 @@ def check_model(
         from mlpzoo.testing.random_models import kinds_of
 
         kinds_of(registry.backend(model).item, random)
-        spec = ModelSpec(name=f"{model}:random {random}, for tests", device=device, dtype=dtype)
+        spec = ModelSpec(name=f"{model}:{random}", device=device, dtype=dtype)
     else:
         spec = registry.resolve(model, device=device, dtype=dtype)
     plugin = registry.backend(spec.family).plugin

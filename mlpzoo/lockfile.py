@@ -136,7 +136,7 @@ def make_lock(requirements: Path, lock: Path, *, python: str = "3.10", upgrade: 
 
 
 def _nowhere(requirements: Path) -> str:
-    """uv's overrides for the packages that are to be left out: needed on no platform."""
+    """Overrides for uv: the packages that are to be left out are needed on no platform."""
     lines = requirements.read_text(encoding="utf-8").splitlines()
     names = [name for line in lines if line.startswith(WITHOUT) for name in line[len(WITHOUT) :].split()]
     return "".join(f"{name} ; {_NOWHERE}\n" for name in names)
@@ -152,7 +152,7 @@ def _preferences(lock: Path) -> str:
 
 
 def clean(resolved: str) -> str:
-    """A lock's text from uv's: torch becomes a variant line; what only comes with torch, or is left out, is dropped.
+    """A lock's text from uv's: torch becomes a variant line; what only comes with it, or is left out, goes.
 
     Where the site offers another build for some platforms, uv lists one version once for each, with markers
     that together mean everywhere.

@@ -58,6 +58,8 @@ def bulk_modulus(subject: Subject) -> None:
 
 def golden(subject: Subject) -> None:
     """Energies and forces are those that the plugin's author stored."""
+    if subject.random:
+        raise NotApplicableError("its weights are random: there is nothing to store")
     path = subject.golden_file
     if not path.is_file():
         raise NotApplicableError(f"no golden/{path.name}; see mlpzoo.testing.write_golden")

@@ -39,7 +39,7 @@ class RandomModels(Protocol):
             directory: An empty one of its own.
 
         Returns:
-            A file (or directory) as users name it in ``FAMILY:PATH``, read by ``calculator`` and ``describe``.
+            A file or directory as users name it in ``FAMILY:PATH``; ``calculator`` and ``describe`` read it.
         """
 
 
