@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("models", nargs=-1, shell_complete=completing.models)
-@click.option("--all", "everything", is_flag=True, help="The default model of every family.")
+@click.option(
+    "--all", "everything", is_flag=True, help="The default model of every family, if its weights are here."
+)
 @click.option(
     "--benchmark", "-b", default="", shell_complete=completing.names(lambda r: r.benchmarks, commas=False),
     help="Test this benchmark instead, with MODELS (default: the built-in potentials), here.",
@@ -73,8 +75,10 @@ def _models(
     from mlpzoo.registry import default_registry
 
     registry = default_registry()
-    families = [f for f in registry.families if any(c.startswith(f"{f}/") for c in registry.cards)]
-    models = tuple(families) if everything else models
+    if everything:
+        families = [f for f in registry.families if any(c.startswith(f"{f}/") for c in registry.cards)]
+        local = registry.local_models
+        models = tuple(f for f in families if registry.models([f], resolve=False)[0] in local)
     if not models:
         raise UsageError("no model named", hint="mlpzoo check mace, or mlpzoo check --all")
     kept = True
