@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from mlpzoo import wire
 from mlpzoo.api import Isolate, launch_for
-from mlpzoo.models import DType
+from mlpzoo.models import DType, ModelSpec
 from mlpzoo.registry import Registry, default_registry
 from mlpzoo.workers import Worker
 
@@ -15,6 +15,7 @@ def check_model(
     model: str,
     names: Sequence[str] = (),
     *,
+    random: str = "",
     device: str = "cpu",
     dtype: DType = "float64",
     isolate: Isolate = "auto",
@@ -26,8 +27,9 @@ def check_model(
     """Run the promises of `mlpzoo.testing` on a model in a worker.
 
     Args:
-        model: Its name.
+        model: Its name; that of its family if ``random`` is given.
         names: Names of checks; all if empty.
+        random: Instead of a model's weights, random ones of this kind; see `mlpzoo.testing.RandomModels`.
         device: Where it runs.
         dtype: Its precision.
         isolate: ``auto``: this Python if the framework is importable in it, else the family's environment.
@@ -46,7 +48,13 @@ def check_model(
 
         chosen(names)  # a wrong name stops here, before an environment is made
     registry = registry or default_registry()
-    spec = registry.resolve(model, device=device, dtype=dtype)
+    if random:
+        from mlpzoo.testing.random_models import kinds_of
+
+        kinds_of(registry.backend(model).item, random)
+        spec = ModelSpec(name=f"{model}:{random}", device=device, dtype=dtype)
+    else:
+        spec = registry.resolve(model, device=device, dtype=dtype)
     plugin = registry.backend(spec.family).plugin
     launch = launch_for(registry, spec.family, progress=on_progress, prefer_here=isolate != "always")
     found: list[wire.Checked] = []
@@ -57,7 +65,11 @@ def check_model(
 
     with Worker(launch, spec.family) as worker:
         request = wire.RunChecks(
-            plugin_module=plugin.module_name, family=spec.family, model=spec, names=list(names)
+            plugin_module=plugin.module_name,
+            family=spec.family,
+            model=spec,
+            names=list(names),
+            random=random,
         )
         worker.ask(request, timeout_s=timeout_s, on_message=collect)
     return found

@@ -4,6 +4,11 @@ A lock is a requirements file with every package pinned and hashed, for all supp
 is left open, because its build (CPU or CUDA) depends on the machine: a comment line names its version ::
 
     # mlpzoo-variant: torch==2.13.0
+
+What a framework asks for and never needs here (gigabytes of CUDA, a second build of itself) is named in
+``requirements.in`` and left out with all that only it brings ::
+
+    # mlpzoo-without: torchvision torchaudio
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from mlpzoo.errors import EnvError
 from mlpzoo.uvtool import uv
 
 VARIANT: Final = "# mlpzoo-variant:"
+WITHOUT: Final = "# mlpzoo-without:"
 BASE_REQUIREMENTS: Final = (
     "ase>=3.26",
     "msgspec>=0.19",
@@ -36,6 +42,7 @@ COMES_WITH_TORCH: Final = re.compile(
 )
 """Names of packages that belong to one build of torch; ``nvidia-ml-py`` and its like do not."""
 
+_NOWHERE: Final = "sys_platform == 'nowhere'"
 _PIN: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s*;]+)(?=[\s;\\]|$)")
 
 
@@ -108,6 +115,8 @@ def make_lock(requirements: Path, lock: Path, *, python: str = "3.10", upgrade: 
         raise EnvError(f"{requirements}: no such file", hint="list the family's packages there")
     base = lock.with_suffix(".base.part")
     base.write_text("\n".join(BASE_REQUIREMENTS) + "\n", encoding="utf-8")
+    overrides = lock.with_suffix(".overrides.part")
+    overrides.write_text(_nowhere(requirements), encoding="utf-8")
     out = lock.with_suffix(".lock.part")
     if lock.is_file() and not upgrade:
         out.write_text(_preferences(lock), encoding="utf-8")  # uv keeps the pins of an output file
@@ -115,14 +124,22 @@ def make_lock(requirements: Path, lock: Path, *, python: str = "3.10", upgrade: 
         uv(
             *("pip", "compile", "--universal", "--python-version", python, "--generate-hashes"),
             *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
-            *("--output-file", str(out), str(requirements), str(base)),
+            *("--override", str(overrides), "--output-file", str(out), str(requirements), str(base)),
         )
         text = out.read_text(encoding="utf-8")
     finally:
         base.unlink(missing_ok=True)
+        overrides.unlink(missing_ok=True)
         out.unlink(missing_ok=True)
     lock.write_text(clean(text), encoding="utf-8")
     return read_lock(lock)
+
+
+def _nowhere(requirements: Path) -> str:
+    """Overrides for uv: the packages that are to be left out are needed on no platform."""
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    names = [name for line in lines if line.startswith(WITHOUT) for name in line[len(WITHOUT) :].split()]
+    return "".join(f"{name} ; {_NOWHERE}\n" for name in names)
 
 
 def _preferences(lock: Path) -> str:
@@ -135,7 +152,7 @@ def _preferences(lock: Path) -> str:
 
 
 def clean(resolved: str) -> str:
-    """A lock's text from uv's: torch becomes a variant line, what only comes with torch is dropped.
+    """A lock's text from uv's: torch becomes a variant line; what only comes with it, or is left out, goes.
 
     Where the site offers another build for some platforms, uv lists one version once for each, with markers
     that together mean everywhere.
@@ -147,11 +164,13 @@ def clean(resolved: str) -> str:
         pin = _PIN.match(line)
         if pin:
             name, version = pin.group(1).lower(), pin.group(2)
-            if name in _VARIANT_PACKAGES:
-                marker = line.partition(";")[2].rstrip("\\ ").strip()
+            marker = line.partition(";")[2].rstrip("\\ ").strip()
+            somewhere = not all(_NOWHERE in part for part in marker.split(" or "))
+            if name in _VARIANT_PACKAGES and somewhere:
                 pinned = f"{VARIANT} {name}=={version.partition('+')[0]}"
                 variants.setdefault(pinned, []).append(f" ; {marker}" if marker else "")
-            keep = name not in _VARIANT_PACKAGES and not COMES_WITH_TORCH.fullmatch(name)
+            belongs_to_torch = name in _VARIANT_PACKAGES or COMES_WITH_TORCH.fullmatch(name)
+            keep = somewhere and not belongs_to_torch
         if keep and line.strip() and not line.lstrip().startswith("#"):
             kept.append(line)
     head = [

@@ -28,6 +28,8 @@ class Checkpoint:
         file: Path relative to the module that holds the cards, for weights inside the distribution; or
             relative to ``package``.
         url: Where to fetch it from, for weights that are not inside.
+        files: Names of the files below ``url`` that the weights consist of, if it is a folder: they are
+            fetched together, and the folder is what the backend is given.
         package: Import name of the framework's package that brings ``file``: it is in the family's
             environment only, and the backend asks `mlpzoo.weights.weights_in_package` for it.
     """
@@ -37,6 +39,7 @@ class Checkpoint:
     file: str = ""
     url: str = ""
     package: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -34,14 +33,14 @@ def at_hand(card: ModelCard, directory: Path) -> bool:
     said = card.checkpoint
     if said is None or said.package:
         return True
-    return ((directory / said.file) if said.file else place_of(card)).is_file()
+    return (directory / said.file).is_file() if said.file else _is_there(card)
 
 
 def weights_of(card: ModelCard, directory: Path) -> Path:
-    """The weights file of a card, verified.
+    """The weights of a card, verified: a file, or the folder of its files.
 
     Raises:
-        ModelError: It is missing, was altered, or was not fetched yet.
+        ModelError: They are missing, were altered, or were not fetched yet.
     """
     said = card.checkpoint
     if said is None or not (said.file or said.url):
@@ -49,11 +48,11 @@ def weights_of(card: ModelCard, directory: Path) -> Path:
     path = directory / said.file if said.file else place_of(card)
     if said.file:
         return _verified(card.name, path, said.sha256, hint="reinstall the plugin")
-    if not path.is_file():
+    if not _is_there(card):
         size = f" ({said.size_bytes / 1e6:.0f} MB)" if said.size_bytes else ""
         raise ModelError(
             f"the weights of {card.name}{size} are not on this machine",
-            hint=f"mlpzoo fetch {card.name}; without network, get {said.url} elsewhere and copy it to {path}",
+            hint=f"mlpzoo fetch {card.name}; without network, {_by_hand(card)}",
         )
     whose = "the card says" if said.sha256 else "at its first use it was"
     hint = f"delete it, then: mlpzoo fetch {card.name}"
@@ -122,7 +121,7 @@ def weights_in_package(card: ModelCard) -> Path:
 
 
 def _verified(name: str, path: Path, expected: str, *, hint: str, whose: str = "the card says") -> Path:
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(f"{name}: {path} is missing", hint=hint)
     found = file_sha256(path)
     if found != expected:
@@ -131,8 +130,13 @@ def _verified(name: str, path: Path, expected: str, *, hint: str, whose: str = "
 
 
 def place_of(card: ModelCard) -> Path:
-    """Where fetched weights are, or would be: ``weights/FAMILY/MODEL.SUFFIX`` below mlpzoo's home."""
+    """Where fetched weights are, or would be: ``weights/FAMILY/MODEL.SUFFIX`` below mlpzoo's home.
+
+    Several files are in a folder, which has no suffix.
+    """
     assert card.checkpoint is not None  # noqa: S101
+    if card.checkpoint.files:
+        return paths.below_home("weights") / card.family / card.name.partition("/")[2]
     name = PurePosixPath(unquote(urlsplit(card.checkpoint.url).path)).name
     suffix = "".join(PurePosixPath(name).suffixes[-1:])
     return paths.below_home("weights") / card.family / f"{card.name.partition('/')[2]}{suffix}"
@@ -154,32 +158,55 @@ def fetch_weights(card: ModelCard, progress: Progress = lambda _done, _total: No
     if said is None or not said.url:
         raise ModelError(f"{card.name} has no weights to fetch", hint="they come with its plugin")
     target = place_of(card)
-    if target.is_file():
+    if _is_there(card):
         return weights_of(card, target.parent)
-    url = _mirrored(said.url)
-    by_hand = f"or get {said.url} elsewhere and copy it to {target}"
+    by_hand = f"or {_by_hand(card)}"
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     try:
-        _download(url, temporary, said.size_bytes, progress)
-        found = file_sha256(temporary)
+        for url, path in _parts(card, temporary / target.name):
+            path.parent.mkdir(exist_ok=True)
+            _download(_mirrored(url), path, 0 if said.files else said.size_bytes, progress)
+        found = file_sha256(temporary / target.name)
         if said.sha256 and found != said.sha256:
             raise ModelError(
-                f"{url}: sha256 is {found}, the card says {said.sha256}",
+                f"{_mirrored(said.url)}: sha256 is {found}, the card says {said.sha256}",
                 hint=f"another file was sent; {by_hand}",
             )
         _record(target, found)
-        temporary.replace(target)
+        for (_, path), (_, final) in zip(
+            _parts(card, temporary / target.name), _parts(card, target), strict=True
+        ):
+            final.parent.mkdir(exist_ok=True)
+            path.replace(final)
     except (OSError, ValueError) as error:  # requests' errors are OSErrors
         raise ModelError(
-            f"{url}: cannot be fetched ({type(error).__name__}: {error})",
+            f"{_mirrored(said.url)}: cannot be fetched ({type(error).__name__}: {error})",
             hint=f"check the network, then: mlpzoo fetch {card.name}; {by_hand}",
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return target
+
+
+def _parts(card: ModelCard, target: Path) -> list[tuple[str, Path]]:
+    """Address and place of each file of a card's weights; they are, or would be, at ``target``."""
+    assert card.checkpoint is not None  # noqa: S101
+    url, files = card.checkpoint.url, card.checkpoint.files
+    return [(f"{url}/{name}", target / name) for name in files] or [(url, target)]
+
+
+def _is_there(card: ModelCard) -> bool:
+    """Whether all files of fetched weights are in their place."""
+    return all(path.is_file() for _, path in _parts(card, place_of(card)))
+
+
+def _by_hand(card: ModelCard) -> str:
+    """How to do without `fetch_weights`."""
+    assert card.checkpoint is not None  # noqa: S101
+    what = f"{', '.join(card.checkpoint.files)} of " if card.checkpoint.files else ""
+    into = "them into" if card.checkpoint.files else "it to"
+    return f"get {what}{card.checkpoint.url} elsewhere and copy {into} {place_of(card)}"
 
 
 def _mirrored(url: str) -> str:

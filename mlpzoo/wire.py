@@ -74,12 +74,18 @@ class RunTask(msgspec.Struct, tag="task"):
 
 
 class RunChecks(msgspec.Struct, tag="checks"):
-    """The conformance kit on one model."""
+    """The conformance kit on one model.
+
+    Attributes:
+        random: Kind of a model with random weights to make and test; of ``model`` only device and precision
+            count then.
+    """
 
     plugin_module: str
     family: str
     model: ModelSpec
     names: list[str]
+    random: str = ""
 
 
 class Train(msgspec.Struct, tag="train", kw_only=True):

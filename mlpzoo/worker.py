@@ -126,20 +126,25 @@ class Session:
         )
 
     def _check(self, request: wire.RunChecks) -> None:
-        from mlpzoo.testing import Subject, run_checks
+        from mlpzoo.testing import Subject, random_subject, run_checks
 
         backend = registry(request.plugin_module).backend(request.family).item
-        subject = Subject(backend=backend, spec=request.model)
-        for found in run_checks(subject, request.names or None):
-            self.channel.send(
-                wire.Checked(
-                    name=found.name,
-                    promise=found.promise,
-                    status=found.status,
-                    message=found.message,
-                    seconds=found.seconds,
+        spec = request.model
+        with (
+            random_subject(backend, request.random, device=spec.device, dtype=spec.dtype)
+            if request.random
+            else contextlib.nullcontext(Subject(backend=backend, spec=spec)) as subject
+        ):
+            for found in run_checks(subject, request.names or None):
+                self.channel.send(
+                    wire.Checked(
+                        name=found.name,
+                        promise=found.promise,
+                        status=found.status,
+                        message=found.message,
+                        seconds=found.seconds,
+                    )
                 )
-            )
         self.channel.send(wire.ChecksDone())
 
 

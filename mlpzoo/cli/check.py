@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("models", nargs=-1, shell_complete=completing.models)
-@click.option("--all", "everything", is_flag=True, help="The default model of every family.")
+@click.option(
+    "--all", "everything", is_flag=True, help="The default model of every family, if its weights are here."
+)
 @click.option(
     "--benchmark", "-b", default="", shell_complete=completing.names(lambda r: r.benchmarks, commas=False),
     help="Test this benchmark instead, with MODELS (default: the built-in potentials), here.",
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 @click.option("--systems", "-s", default="*", shell_complete=completing.systems, help="With --benchmark.")
 @click.option("--matrix", is_flag=True, help="Print one table, promises by models, instead of a list each.")
 @click.option("--only", default="", help="Comma-separated names of checks.")
+@click.option(
+    "--random", default="", metavar="KIND",
+    help="Test a tiny model with random weights, which the family's framework makes, instead of a card.",
+)  # fmt: skip
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
 @click.option(
@@ -46,6 +52,7 @@ def check(
     \b
     mlpzoo check mace
     mlpzoo check mace/si-small nequip:my.ckpt
+    mlpzoo check grace --random 1-layer
     mlpzoo check --all --matrix
     mlpzoo check --benchmark bulk
     mlpzoo check --benchmark vacancy-formation -s si tersoff/si
@@ -68,8 +75,10 @@ def _models(
     from mlpzoo.registry import default_registry
 
     registry = default_registry()
-    families = [f for f in registry.families if any(c.startswith(f"{f}/") for c in registry.cards)]
-    models = tuple(families) if everything else models
+    if everything:
+        families = [f for f in registry.families if any(c.startswith(f"{f}/") for c in registry.cards)]
+        local = registry.local_models
+        models = tuple(f for f in families if registry.models([f], resolve=False)[0] in local)
     if not models:
         raise UsageError("no model named", hint="mlpzoo check mace, or mlpzoo check --all")
     kept = True

@@ -63,11 +63,16 @@ def models(names: tuple[str, ...], elements: str, *, as_json: bool) -> None:
     if names:
         from dataclasses import asdict
 
-        specs = [registry.resolve(name) for name in registry.models(names)]
-        found = [asdict(spec.card) for spec in specs if spec.card is not None]
-        for spec in specs:
-            if spec.card is None:
-                click.echo(f"{spec.name} has no card beside it. {spec.note}".rstrip(), err=True)
+        found = []
+        for name in names:
+            if ":" in name:  # weights of one's own
+                spec = registry.resolve(name)
+                if spec.card is None:
+                    click.echo(f"{spec.name} has no card beside it. {spec.note}".rstrip(), err=True)
+                else:
+                    found.append(asdict(spec.card))
+            else:  # its licence is to be read before anything is fetched
+                found += [asdict(registry.cards[n].item) for n in registry.models([name], resolve=False)]
         if as_json:
             click.echo(json.dumps(found, indent=2, ensure_ascii=False))
             return

@@ -30,6 +30,7 @@ from mlpzoo.testing.golden import write_golden
 from mlpzoo.testing.kit import CHECKS, run_checks
 from mlpzoo.testing.local import subject_of
 from mlpzoo.testing.package import PluginPackage
+from mlpzoo.testing.random_models import RandomModels, random_subject
 from mlpzoo.testing.report import BrokenPromiseError, Check, CheckResult, NotApplicableError
 from mlpzoo.testing.subject import Evaluation, Subject
 from mlpzoo.testing.suite import BackendConformance, check_model
@@ -46,8 +47,10 @@ __all__ = [
     "Evaluation",
     "NotApplicableError",
     "PluginPackage",
+    "RandomModels",
     "Subject",
     "check_model",
+    "random_subject",
     "run_benchmark_checks",
     "run_checks",
     "subject_of",

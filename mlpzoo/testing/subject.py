@@ -57,11 +57,13 @@ class Subject:
         spec: The model, device and precision.
         golden: File of stored energies and forces; None looks for ``golden/FAMILY-CARD.json`` beside
             the backend's module.
+        random: Whether its weights are random: then its numbers mean nothing, and are not looked at.
     """
 
     backend: Backend
     spec: ModelSpec
     golden: Path | None = None
+    random: bool = False
 
     @cached_property
     def shared(self) -> ZooCalculator:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def check_model(model: str, names: Sequence[str] = ()) -> list[CheckResult]:
+def check_model(model: str, names: Sequence[str] = (), *, random: str = "") -> list[CheckResult]:
     """Run checks on a model, wherever its framework lives.
 
     Args:
-        model: Its name.
+        model: Its name; that of its family if ``random`` is given.
         names: Names of checks; all if empty.
+        random: Kind of a model with random weights that the backend makes; see `RandomModels`.
 
     Raises:
         UsageError: There is no such model or check.
@@ -26,9 +27,13 @@ def check_model(model: str, names: Sequence[str] = ()) -> list[CheckResult]:
     from mlpzoo.models import ModelName
     from mlpzoo.registry import default_registry
     from mlpzoo.testing.local import subject_of
+    from mlpzoo.testing.random_models import random_subject
 
     family = ModelName.parse(model).family
     if default_registry().runs_here(family):
+        if random:
+            with random_subject(default_registry().backend(family).item, random) as subject:
+                return list(run_checks(subject, names or None))
         return list(run_checks(subject_of(model), names or None))
     from mlpzoo import conformance
 
@@ -40,14 +45,14 @@ def check_model(model: str, names: Sequence[str] = ()) -> list[CheckResult]:
             message=found.message,
             seconds=found.seconds,
         )
-        for found in conformance.check_model(model, names)
+        for found in conformance.check_model(model, names, random=random)
     ]
 
 
 @cache
-def _results(model: str, names: tuple[str, ...]) -> dict[str, CheckResult]:
+def _results(model: str, names: tuple[str, ...], random: str) -> dict[str, CheckResult]:
     """Results of a model, computed once: building a model or starting a worker is not free."""
-    return {result.name: result for result in check_model(model, names)}
+    return {result.name: result for result in check_model(model, names, random=random)}
 
 
 class BackendConformance:
@@ -62,7 +67,9 @@ class BackendConformance:
             model = "mace/si-small"
 
     Attributes:
-        model: The name of the model.
+        model: The name of the model; that of the family if ``random`` is given.
+        random: Kind of a model with random weights that the backend makes, where published weights cannot be
+            had without a network; see `mlpzoo.testing.RandomModels`.
         promises: Names of the checks to run; all if empty.  For further models of a family whose first one is
             held to all of them, where a force call takes seconds.
         known_failures: Check name to the reason why it fails: reported as an expected failure, and an
@@ -70,6 +77,7 @@ class BackendConformance:
     """
 
     model: ClassVar[str]
+    random: ClassVar[str] = ""
     promises: ClassVar[Sequence[str]] = ()
     known_failures: ClassVar[Mapping[str, str]] = {}
 
@@ -81,7 +89,7 @@ class BackendConformance:
 
     def run_check(self, name: str) -> CheckResult:
         """The result of one check; override it to run them elsewhere."""
-        return _results(self.model, tuple(self.promises))[name]
+        return _results(self.model, tuple(self.promises), self.random)[name]
 
     def test_promise(self, promise: str) -> None:
         """The promise is kept."""

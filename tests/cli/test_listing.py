@@ -57,6 +57,39 @@ def test_one_model_is_shown_with_its_whole_card(zoo: Zoo, listed: Callable[..., 
     assert "None" not in text
 
 
+FETCHED = """
+from mlpzoo import ModelCard, hookimpl
+from mlpzoo.models import Checkpoint
+
+class Backend:
+    family = "heavy"
+    requires = ()
+    lock_file = None
+
+    def cards(self):
+        weights = Checkpoint(url="https://example.org/net.model")
+        return [ModelCard(name="heavy/net", family="heavy", elements=("Si",), properties=("energy",),
+                          licence="not for sale", checkpoint=weights)]
+
+    def calculator(self, spec):
+        raise NotImplementedError
+
+@hookimpl
+def mlpzoo_register_backends():
+    return [Backend()]
+"""
+
+
+def test_a_licence_can_be_read_before_the_weights_are_fetched(
+    zoo: Zoo, install: Callable[[str, str], Path]
+) -> None:
+    install("mlpzoo-heavy", FETCHED)
+    for name in ("heavy", "heavy/net", "heavy/*"):
+        done = zoo("models", name)
+        assert (done.code, done.err) == (0, "")
+        assert "not for sale" in done.out
+
+
 def test_benchmarks_and_systems_name_their_cases(listed: Callable[..., Any]) -> None:
     rows = {row["benchmark"]: row for row in listed("benchmarks")}
     assert rows["toy-cells"]["cases"] == ["toy-cu", "toy-al", "toy-si"]
@@ -227,6 +260,16 @@ def test_check_of_a_model_that_dies_is_an_error_with_its_last_words(
     assert (
         done.err == "error: the worker ended by itself with exit code 3\nlast lines of stderr:\nlast words\n"
     )
+
+
+def test_check_of_all_families_leaves_out_those_whose_weights_are_not_here(
+    zoo: Zoo, fake_checks: dict[str, Any], install: Callable[[str, str], Path]
+) -> None:
+    del fake_checks
+    install("mlpzoo-heavy", FETCHED)
+    done = zoo("check", "--all")
+    assert "lj\n" in done.out
+    assert "heavy" not in done.out
 
 
 def test_check_of_all_families_goes_on_after_one_died(zoo: Zoo, fake_checks: dict[str, Any]) -> None:

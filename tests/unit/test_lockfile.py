@@ -158,6 +158,19 @@ def test_builds_of_one_version_for_some_platforms_are_one_variant():
     assert variants(text) == ["torch==2.13.0"]
 
 
+def test_what_is_needed_nowhere_is_dropped_unless_something_else_needs_it():
+    nowhere, old = "sys_platform == 'nowhere'", "python_full_version < '3.11'"
+    text = clean(
+        entry(f"tensorflow==2.20.0 ; {nowhere}")
+        + entry(f"rsa==4.9 ; {old} and {nowhere}")
+        + entry(f"tomli==2.0.1 ; {old} or {nowhere}")
+        + entry(f"torch==2.13.0 ; {nowhere}")
+    )
+    assert names(text) == ["tomli"]
+    assert variants(text) == []
+    assert text.count("--hash") == 2
+
+
 def test_universal_markers_are_kept():
     pins = [
         "numpy==2.2.6 ; python_full_version < '3.11'",
@@ -236,6 +249,16 @@ def test_make_lock_pins_and_hashes_all_and_names_no_place(stocked: Any, tmp_path
     assert not re.search(r"(^|\s)-(-index|-extra-index|-find-links|f |i )", text, re.MULTILINE)
     assert {p.name for p in tmp_path.iterdir()} - {"home"} == {"requirements.in", "requirements.lock"}
     assert read_lock(lock.path) == lock
+
+
+def test_what_is_never_needed_is_left_out_with_what_only_it_brings(stocked: Any, tmp_path: Path):
+    requirements = tmp_path / "requirements.in"
+    requirements.write_text("# gigabytes, for nothing\n# mlpzoo-without: torch zz-absent\nzz-framework\n")
+    lock = make_lock(requirements, tmp_path / "requirements.lock")
+    assert lock.variants == ()
+    assert "zz-framework==1.0" in lock.packages
+    assert "filelock==3.0" not in lock.packages
+    assert {p.name for p in tmp_path.iterdir()} - {"home"} == {"requirements.in", "requirements.lock"}
 
 
 def test_a_lock_holds_what_a_worker_needs(stocked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -105,6 +105,58 @@ def test_weights_of_a_plugin_are_not_fetched() -> None:
         fetch_weights(own)
 
 
+FILES = ("model.json", "state.pt")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model of two files, laid out as its host does."""
+    del home
+    path = tmp_path / "mirror" / "org" / "net" / "resolve" / "main"
+    path.mkdir(parents=True)
+    for name in FILES:
+        (path / name).write_text(name)
+    monkeypatch.setenv("MLPZOO_MIRROR", str(tmp_path / "mirror"))
+    return path
+
+
+def of_two_files() -> ModelCard:
+    return ModelCard(
+        name="heavy/net", family="heavy", elements=(), properties=("energy",),
+        checkpoint=Checkpoint(url="https://example.org/org/net/resolve/main", files=FILES),
+    )  # fmt: skip
+
+
+def test_files_that_belong_together_are_fetched_into_a_folder(
+    folder: Path, home: Path, tmp_path: Path
+) -> None:
+    del folder
+    assert not at_hand(of_two_files(), tmp_path)
+    path = fetch_weights(of_two_files())
+    assert path == home / "weights" / "heavy" / "net"
+    assert {p.name: p.read_text() for p in path.iterdir()} == {name: name for name in FILES}
+    assert at_hand(of_two_files(), tmp_path)
+    assert fetch_weights(of_two_files()) == weights_of(of_two_files(), tmp_path) == path
+    assert sorted(p.name for p in path.parent.iterdir()) == ["net", "net.sha256"]
+    (path / "state.pt").write_text("other")
+    with pytest.raises(ModelError, match="was altered"):
+        weights_of(of_two_files(), tmp_path)
+
+
+def test_of_several_files_all_or_none_are_kept(folder: Path, tmp_path: Path) -> None:
+    (folder / "state.pt").unlink()
+    with pytest.raises(ModelError, match="cannot be fetched") as caught:
+        fetch_weights(of_two_files())
+    place = place_of(of_two_files())
+    assert list(place.parent.iterdir()) == []
+    assert "get model.json, state.pt of https://" in caught.value.hint
+    assert f"copy them into {place}" in caught.value.hint
+    place.mkdir()
+    (place / "model.json").write_text("copied by hand")
+    with pytest.raises(ModelError, match="are not on this machine"):
+        weights_of(of_two_files(), tmp_path)
+
+
 class Server(BaseHTTPRequestHandler):
     """Sends the file, or half of it."""
 

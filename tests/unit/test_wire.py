@@ -56,6 +56,7 @@ MESSAGES = [
         settings=RunSettings(), floor="noise",
     ),
     wire.RunChecks(plugin_module="p", family="x", model=SPEC, names=["gradient"]),
+    wire.RunChecks(plugin_module="p", family="x", model=SPEC, names=[], random="1-layer"),
     wire.Train(
         plugin_module="p", family="x", name="mine", directory="/w", train=packed([LABELLED]), validation=packed([]),
         tests={"set:test": packed([LABELLED, LABELLED])}, settings={"steps": 3, "rate": 1e-3, "ema": True, "kind": "a"},
