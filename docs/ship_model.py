@@ -1,6 +1,6 @@
 """Puts a model that ``mlpzoo train`` made into its plugin: weights, card, golden numbers.
 
-    uv run mlpzoo train mace --data si-training --test si-vacancy --test si-interstitial --name si-small --licence MIT
+    uv run mlpzoo train mace --data si-training --test si-vacancy --name si-small --licence MIT
     uv run python docs/ship_model.py mace trained/mace/si-small.model
 
 The card replaces the one of the same name in ``cards.toml``, or comes first.  Golden numbers are computed in

@@ -11,14 +11,16 @@ from mlpzoo.cli import completing
 
 if TYPE_CHECKING:
     from mlpzoo import wire
+    from mlpzoo.registry import Registry
     from mlpzoo.testing import CheckResult
 
 
 @click.command()
 @click.argument("models", nargs=-1, shell_complete=completing.models)
 @click.option(
-    "--all", "everything", is_flag=True, help="The default model of every family, if its weights are here."
-)
+    "--all", "everything", is_flag=True,
+    help="The default model of every family; a random one of those whose weights are not here.",
+)  # fmt: skip
 @click.option(
     "--benchmark", "-b", default="", shell_complete=completing.names(lambda r: r.benchmarks, commas=False),
     help="Test this benchmark instead, with MODELS (default: the built-in potentials), here.",
@@ -67,7 +69,13 @@ def check(
 
 
 def _models(
-    models: tuple[str, ...], names: tuple[str, ...], *, everything: bool, matrix: bool, **options: Any
+    models: tuple[str, ...],
+    names: tuple[str, ...],
+    *,
+    everything: bool,
+    matrix: bool,
+    random: str,
+    **options: Any,
 ) -> bool:
     """Whether all models keep their promises."""
     from mlpzoo.conformance import check_model
@@ -75,17 +83,15 @@ def _models(
     from mlpzoo.registry import default_registry
 
     registry = default_registry()
-    if everything:
-        families = [f for f in registry.families if any(c.startswith(f"{f}/") for c in registry.cards)]
-        local = registry.local_models
-        models = tuple(f for f in families if registry.models([f], resolve=False)[0] in local)
-    if not models:
+    chosen = _every_family(registry) if everything else dict.fromkeys(models, random)
+    if not chosen:
         raise UsageError("no model named", hint="mlpzoo check mace, or mlpzoo check --all")
     kept = True
     cells: dict[str, dict[str, str]] = {}
-    for name in models:
+    for name, kind in chosen.items():
         counts: Counter[str] = Counter()
-        column = cells.setdefault(name, {})
+        title = f"{name} (random {kind})" if kind else name
+        column = cells.setdefault(title, {})
 
         def show(item: wire.Checked, counts: Counter[str] = counts, column: dict[str, str] = column) -> None:
             counts[item.status] += 1
@@ -93,10 +99,10 @@ def _models(
             if not matrix:
                 _show(item)
 
-        click.echo(click.style(name, bold=True), err=matrix)
+        click.echo(click.style(title, bold=True), err=matrix)
         try:
             check_model(
-                name, names, on_result=show, registry=registry,
+                name, names, random=kind, on_result=show, registry=registry,
                 on_progress=lambda text: click.echo(f"  {text}", err=True), **options,
             )  # fmt: skip
         except ZooError as error:
@@ -108,6 +114,23 @@ def _models(
     if matrix:
         _print_matrix(cells)
     return kept
+
+
+def _every_family(registry: Registry) -> dict[str, str]:
+    """Families that have models, and the kind of random model of those whose weights are not here."""
+    chosen = {}
+    for family in registry.families:
+        cards = [name for name in registry.cards if name.startswith(f"{family}/")]
+        if not cards:
+            continue
+        kinds = getattr(registry.backend(family).item, "random_kinds", ())
+        if registry.models([family], resolve=False)[0] in registry.local_models:
+            chosen[family] = ""
+        elif kinds:
+            chosen[family] = kinds[0]
+        else:
+            click.echo(f"{family}: left out, its weights are not here: mlpzoo fetch {cards[0]}", err=True)
+    return chosen
 
 
 def _print_matrix(cells: dict[str, dict[str, str]]) -> None:

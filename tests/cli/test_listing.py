@@ -270,6 +270,23 @@ def test_check_of_all_families_leaves_out_those_whose_weights_are_not_here(
     done = zoo("check", "--all")
     assert "lj\n" in done.out
     assert "heavy" not in done.out
+    assert "heavy: left out, its weights are not here: mlpzoo fetch heavy/net" in done.err
+
+
+def test_check_of_all_families_tests_a_random_model_where_there_are_no_weights(
+    zoo: Zoo, fake_checks: dict[str, Any], install: Callable[[str, str], Path]
+) -> None:
+    fake_checks["heavy"] = ["passed", "failed"]
+    install(
+        "mlpzoo-weighty",
+        FETCHED.replace("requires = ()", "requires = ()\n    random_kinds = ('tiny', 'big')"),
+    )
+    done = zoo("check", "--all", "--matrix")
+    assert done.code == 1
+    heads, cells = done.out.splitlines()[0], done.out.splitlines()[2]
+    place = [head.strip() for head in heads.split("|")].index("heavy (random tiny)")
+    assert cells.split("|")[place].strip() == "✗"
+    assert "heavy/net" not in heads
 
 
 def test_check_of_all_families_goes_on_after_one_died(zoo: Zoo, fake_checks: dict[str, Any]) -> None:

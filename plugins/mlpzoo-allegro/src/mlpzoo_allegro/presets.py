@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from mlpzoo_nequip.presets import OPTIMISER, STEPS
@@ -12,6 +13,7 @@ SMALL: Final = Preset(
     title="the size of allegro/si-small: twenty minutes of one core for frames of 60 atoms, however many",
     settings={
         **STEPS,
+        "steps": replace(STEPS["steps"], value=8000),
         "cutoff_ang": Setting(value=5.0, meaning="Å; the model is strictly local"),
         "layers": Setting(value=2, meaning="of tensor products: 2 layers make four-body features"),
         "l_max": Setting(value=2, meaning="highest order of the tensor features"),
