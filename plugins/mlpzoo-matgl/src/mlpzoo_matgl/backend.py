@@ -47,7 +47,7 @@ class MatglBackend:
         if absent:
             raise ModelError(
                 f"{spec.name}: its card lists {', '.join(sorted(absent))}, which {spec.path} does not know",
-                hint="these are other files: delete them and fetch them again",
+                hint=f"if these are the right files, use them as matgl:{spec.path}, with their elements",
             )
         with quiet_torch():
             from mlpzoo_matgl.calculator import MatglCalculator
