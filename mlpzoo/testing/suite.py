@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,12 +30,11 @@ def check_model(model: str, names: Sequence[str] = (), *, random: str = "") -> l
     from mlpzoo.testing.local import subject_of
     from mlpzoo.testing.random_models import random_subject
 
-    family = ModelName.parse(model).family
-    if default_registry().runs_here(family):
-        if random:
-            with random_subject(default_registry().backend(family).item, random) as subject:
-                return list(run_checks(subject, names or None))
-        return list(run_checks(subject_of(model), names or None))
+    family, registry = ModelName.parse(model).family, default_registry()
+    if registry.runs_here(family):
+        backend = registry.backend(family).item
+        with random_subject(backend, random) if random else nullcontext(subject_of(model)) as subject:
+            return list(run_checks(subject, names or None))
     from mlpzoo import conformance
 
     return [

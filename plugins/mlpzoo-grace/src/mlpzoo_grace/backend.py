@@ -52,7 +52,7 @@ class GraceBackend:
         if absent:
             raise ModelError(
                 f"{spec.name}: its card lists {', '.join(sorted(absent))}, which {spec.path} does not know",
-                hint="it is another file: delete it and fetch it again",
+                hint=f"if it is the right file, use it as grace:{spec.path}, with its elements",
             )
         with _quiet_tensorflow():
             from mlpzoo_grace.calculator import GraceCalculator
