@@ -124,6 +124,17 @@ def test_energies_of_elements_are_part_of_the_total_and_tell_which_are_known(sav
 
 
 @needs_mattersim
+def test_a_checkpoint_without_energies_of_elements_knows_all(saved: Path, tmp_path: Path) -> None:
+    import torch
+
+    path = tmp_path / "model.pth"
+    found = torch.load(saved, weights_only=True)
+    found["model"]["normalizer.shift"].zero_()
+    torch.save(found, path)
+    assert len(MatterSimBackend().describe(own(path)).elements) == found["model_args"]["max_z"]
+
+
+@needs_mattersim
 @pytest.mark.parametrize("change", ["text", "another", "lacking"])
 def test_what_is_no_whole_checkpoint_is_refused(saved: Path, tmp_path: Path, change: str) -> None:
     """MatterSim itself takes one that lacks weights, and leaves those random."""

@@ -143,9 +143,10 @@ class MatterSimCalculator(Calculator):
 
 
 def elements_of(model: M3Gnet) -> tuple[str, ...]:
-    """The elements whose energy was learnt; that of others is exactly zero."""
+    """The elements whose energy was learnt: that of others is exactly zero.  All, if no energies are in it."""
     energies = model.normalizer.shift.tolist()
-    return tuple(chemical_symbols[number] for number, energy in enumerate(energies) if number and energy)
+    learnt = [number for number, energy in enumerate(energies) if number and energy]
+    return tuple(chemical_symbols[number] for number in learnt or range(1, len(energies)))
 
 
 def _numbers(tensor: torch.Tensor) -> Array:
