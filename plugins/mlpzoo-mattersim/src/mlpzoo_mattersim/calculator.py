@@ -143,7 +143,7 @@ class MatterSimCalculator(Calculator):
 
 
 def elements_of(model: M3Gnet) -> tuple[str, ...]:
-    """The elements whose energy was learnt: that of others is exactly zero.  All, if no energies are in it."""
+    """The elements whose energy was learnt: that of others is exactly zero.  All, if it has no energies."""
     energies = model.normalizer.shift.tolist()
     learnt = [number for number, energy in enumerate(energies) if number and energy]
     return tuple(chemical_symbols[number] for number in learnt or range(1, len(energies)))
