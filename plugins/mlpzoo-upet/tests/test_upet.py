@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import subprocess
 import sys
@@ -123,12 +124,26 @@ def test_a_slab_is_periodic_in_two_directions(saved: Path) -> None:
 
 
 @needs_upet
-def test_a_turned_structure_has_another_energy_and_that_is_little_known() -> None:
-    """Should PET become equivariant, cards and README have a sentence too many."""
-    from mlpzoo.testing import check_model
+def test_a_model_with_uncertainties_gives_its_energy(tmp_path: Path) -> None:
+    """PET-MAD is published so: metatrain wraps a PET."""
+    from metatomic_ase import MetatomicCalculator
+    from mlpzoo_upet.loading import load
 
-    (found,) = check_model("upet", ["rotation"], random="pet")
-    assert found.status == "failed"
+    (where,) = importlib.util.find_spec("metatrain").submodule_search_locations
+    packed = Path(where) / "llpr" / "tests" / "checkpoints" / "model-v4_trainer-v7.ckpt.gz"
+    if not packed.is_file():
+        pytest.skip("metatrain came without its tests")
+    path = tmp_path / "llpr.ckpt"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    symbols = UpetBackend().describe(own(path)).elements
+    atoms = Atoms(symbols[:2] * 2, positions=np.random.default_rng(1).uniform(0, 4, (4, 3)))
+    bare = MetatomicCalculator(load(path), device="cpu", uncertainty_threshold=None)
+    dtype: DType = "float64" if load(path).capabilities().dtype == "float64" else "float32"
+    calculator = build(UpetBackend(), own(path, dtype))
+    bare.calculate(atoms.copy(), ["energy", "forces"], ["positions"])
+    calculator.calculate(atoms, ["energy", "forces"])
+    assert calculator.results["energy"] == pytest.approx(bare.results["energy"], rel=1e-5)
+    np.testing.assert_allclose(calculator.results["forces"], bare.results["forces"], rtol=1e-3, atol=1e-3)
 
 
 @needs_upet
@@ -149,7 +164,7 @@ def test_energies_of_elements_are_part_of_the_total_and_others_are_refused(saved
 @needs_upet
 def test_a_file_that_lacks_elements_of_its_card_is_refused(saved: Path) -> None:
     spec = ModelSpec(name="upet/mad-s", card=UpetBackend().cards()[0], path=str(saved))
-    with pytest.raises(ModelError, match="its card lists Ac, Ag"):
+    with pytest.raises(ModelError, match="does not know Ac, Ag"):
         UpetBackend().calculator(spec)
 
 

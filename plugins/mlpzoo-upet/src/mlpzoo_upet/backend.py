@@ -48,7 +48,7 @@ class UpetBackend:
             absent = set(spec.card.elements if spec.card else ()) - set(elements_of(model))
             if absent:
                 raise ModelError(
-                    f"{spec.name}: its card lists {', '.join(sorted(absent))}, which {spec.path} does not know",
+                    f"{spec.name}: {spec.path} does not know {', '.join(sorted(absent))}, as its card does",
                     hint="it is another file: delete it and fetch it again",
                 )
             calculator: Calculator = UpetCalculator(model, device=spec.device, dtype=spec.dtype)

@@ -58,7 +58,7 @@ def write(kind: str, directory: Path) -> Path:
     with torch.no_grad():
         for name, weights in model.named_parameters():
             if "last_layers" in name:
-                weights *= SCALE
+                weights.mul_(SCALE)
     of_elements = model.additive_models[0]
     references = of_elements.model.weights["energy"]
     references.block().values[:, 0] = torch.tensor(list(REFERENCES_EV.values()))
