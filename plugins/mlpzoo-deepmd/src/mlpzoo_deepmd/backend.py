@@ -1,40 +1,81 @@
-"""From a card, or a weights file, to an ASE calculator.  Nothing at the top imports the framework."""
+"""The `deepmd` family: cards, ASE calculators of weights, training.  Nothing at the top imports JAX."""
 
 from __future__ import annotations
 
-from mlpzoo import ModelCard
+from typing import TYPE_CHECKING, Final
+
 from mlpzoo.errors import ModelError
+from mlpzoo.models import ModelCard
 from mlpzoo.plugin_files import cards_beside, lock_beside
+from mlpzoo_deepmd import files
+from mlpzoo_deepmd.presets import PRESETS
+from mlpzoo_deepmd.process import deepmd_in_jax
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ase.calculators.calculator import Calculator
+
+    from mlpzoo.models import ModelSpec
+    from mlpzoo.training import Preset, Trained, TrainingJob
+
+PROPERTIES: Final = ("energy", "forces", "stress")
 
 
 class DeepmdBackend:
-    """The ``deepmd`` family."""
+    """The `deepmd` family."""
 
-    family = "deepmd"
-    requires = ("deepmd",)  # must be importable where the calculator is built
-    lock_file = lock_beside(__file__)
+    family: Final = "deepmd"
+    requires: Final = ("deepmd", "jax", "flax")
+    lock_file: Final = lock_beside(__file__)
 
-    def cards(self):
-        """The models of `cards.toml`; the first is the family's default."""
+    def cards(self) -> Sequence[ModelCard]:
+        """The models of `cards.toml`; the first is the default."""
         return cards_beside(__file__)
 
-    def calculator(self, spec):
-        """An ASE calculator: eV, eV/Å, eV/Å³, ASE's sign and Voigt order of stresses.
-
-        Args:
-            spec: ``spec.path`` (the weights; None without), ``spec.device``, ``spec.dtype``, ``spec.card``.
+    def calculator(self, spec: ModelSpec) -> Calculator:
+        """An ASE calculator of the weights at `spec.path`.
 
         Raises:
-            ModelError: The weights cannot be loaded.
+            ModelError: The file is missing, is no model that the JAX backend runs, or JAX has no such device.
         """
-        # Import the framework here, and only here, and return its calculator.
-        raise ModelError(f"{spec.name}: its calculator is not written yet", hint=f"write it in {__file__}")
+        described = files.load(spec)
+        with deepmd_in_jax(spec.device):
+            from mlpzoo_deepmd.calculator import DeepPotentialCalculator
+            from mlpzoo_deepmd.potential import Potential
 
-    def describe(self, spec):
-        """The card of a user's own weights, ``deepmd:PATH``, as far as the file tells it."""
+            try:
+                potential = Potential(described.tree)
+            except Exception as error:
+                raise ModelError(
+                    f"{spec.name}: the JAX backend of deepmd-kit cannot run {spec.path}: "
+                    f"{type(error).__name__}: {error}",
+                    hint="only models of energies without further inputs run here",
+                ) from error
+        return DeepPotentialCalculator(potential, spec.device)
+
+    def presets(self) -> Mapping[str, Preset]:
+        """``smoke`` and ``small``."""
+        return PRESETS
+
+    def train(self, job: TrainingJob) -> Trained:
+        """Train a model; see `mlpzoo_deepmd.training`."""
+        with deepmd_in_jax(job.device, job.threads):
+            from mlpzoo_deepmd.training import train
+
+            return train(job)
+
+    def describe(self, spec: ModelSpec) -> ModelCard:
+        """The card of the user's own weights, as far as the file tells it: elements and cutoff.
+
+        Raises:
+            ModelError: The file is missing, or is no model of DeePMD-kit 3.
+        """
+        described = files.load(spec)
         return ModelCard(
             name=spec.name,
             family=self.family,
-            elements=(),  # read them from the file: what is not listed is refused by name
-            properties=("energy", "forces", "stress"),
+            elements=described.elements,
+            properties=PROPERTIES,
+            cutoff_ang=described.cutoff_ang,
         )

@@ -20,18 +20,20 @@ _OPTIONS: Final = ("jax_enable_x64", "jax_default_matmul_precision")
 
 
 @contextmanager
-def deepmd_in_jax(device: str = "cpu") -> Iterator[None]:
+def deepmd_in_jax(device: str = "cpu", threads: int = 0) -> Iterator[None]:
     """Import, build and call DeePMD-kit's models in here.
 
     Args:
         device: ``cpu``, ``cuda`` or ``cuda:1``: where arrays are made.
+        threads: Of the CPU, if this is the first use of JAX in this process; 0: ``OMP_NUM_THREADS``.
 
     Raises:
         ModelError: JAX has no such device.
     """
     with quiet(), ExitStack() as stack:
-        if "OMP_NUM_THREADS" in os.environ:
-            os.environ["NPROC"] = os.environ["OMP_NUM_THREADS"]  # XLA's; read when JAX is first used
+        wanted = str(threads or os.environ.get("OMP_NUM_THREADS", ""))
+        if wanted:
+            os.environ["NPROC"] = wanted  # XLA's; read when JAX is first used
         import jax
 
         before = {name: getattr(jax.config, name) for name in _OPTIONS}
