@@ -8,7 +8,6 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
 from mlpzoo.physics.evaluate import Evaluated
-from mlpzoo_deepmd.batch import needed, rounded
 from mlpzoo_deepmd.neighbours import surroundings
 from mlpzoo_deepmd.process import deepmd_in_jax
 
@@ -80,4 +79,4 @@ class DeepPotentialCalculator(Calculator):
     def _found(self, frames: Sequence[Atoms]) -> Found:
         parts = [surroundings(atoms, self._type_of, self.potential.layout) for atoms in frames]
         with deepmd_in_jax(self._device):
-            return self.potential.evaluate(parts, rounded(needed(parts)))
+            return self.potential.evaluate(parts)

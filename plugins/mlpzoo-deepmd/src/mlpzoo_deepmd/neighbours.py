@@ -52,12 +52,14 @@ class Layout(NamedTuple):
         sel: Places for neighbours: of each type, or of all types together.
         by_type: Which of the two.
         excluded: Pairs of types that do not interact.
+        shells: Shorter cutoffs (Å) and the places within them: what DPA models use for angles.
     """
 
     cutoff_ang: float
     sel: tuple[int, ...]
     by_type: bool
     excluded: frozenset[tuple[int, int]] = frozenset()
+    shells: tuple[tuple[float, int], ...] = ()
 
 
 class Surroundings(NamedTuple):
@@ -91,6 +93,9 @@ def surroundings(atoms: Atoms, type_of: Mapping[str, int], layout: Layout) -> Su
         kept = [(a, b) not in layout.excluded for a, b in zip(types[found.atom], types[found.other], strict=True)]
         found = Pairs(*(column[kept] for column in found[:4]), found.positions_ang)
     n = len(atoms)
+    for cutoff, room in layout.shells:
+        most = np.bincount(found.atom[found.length_ang < cutoff], minlength=1)
+        _require_room(int(most.argmax()), int(most.max()), room, cutoff)
     inside = ~found.shift.any(axis=1)
     images = np.column_stack([found.other, found.shift])[~inside]
     ghosts, number = np.unique(images, axis=0, return_inverse=True)
@@ -164,12 +169,17 @@ def _places(atom: Ints, section: Ints, index: Ints, n_atoms: int, layout: Layout
     over = rank >= room[section]
     if over.any():
         worst = int(np.argmax(np.where(over, rank - room[section], -1)))
-        raise CalculationError(
-            f"atom {int(atom[order][worst])} has {int(rank[worst]) + 1} neighbours within "
-            f"{layout.cutoff_ang:g} Å where the model has places for {int(room[section[worst]])}",
-            hint="the structure is denser than the model allows; train one with a larger 'sel'",
-        )
+        places_there = int(room[section[worst]])
+        _require_room(int(atom[order][worst]), int(rank[worst]) + 1, places_there, layout.cutoff_ang)
     start = np.concatenate([[0], np.cumsum(room)[:-1]])
     places = np.full((n_atoms, int(room.sum())), -1, dtype=np.int64)
     places[atom[order], start[section] + rank] = index[order]
     return places
+
+
+def _require_room(atom: int, number: int, room: int, cutoff_ang: float) -> None:
+    if number > room:
+        raise CalculationError(
+            f"atom {atom} has {number} neighbours within {cutoff_ang:g} Å where the model has places for {room}",
+            hint="the structure is denser than the model allows; train one with a larger 'sel'",
+        )

@@ -14,13 +14,16 @@ import numpy as np
 from deepmd.jax.model.base_model import BaseModel
 from flax import nnx
 
-from mlpzoo_deepmd.batch import Batch, Shape, packed
+from mlpzoo_deepmd.batch import Batch, needed, packed, rounded
 from mlpzoo_deepmd.neighbours import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mlpzoo_deepmd.neighbours import Surroundings
+
+_SHELLS = (("e_rcut", "e_sel"), ("a_rcut", "a_sel"), ("rcut", "nsel"), ("three_body_rcut", "three_body_sel"))
+"""Names of a cutoff and of its number of neighbours in the blocks of DPA-2 and DPA-3."""
 
 
 class Found(NamedTuple):
@@ -40,6 +43,10 @@ class Found(NamedTuple):
 class Potential:
     """A model with its weights.
 
+    Networks that differ by the types of both atoms (``type_one_side: false``, the default of DeePMD-kit) ask
+    for the number of atoms of each type while they run, which XLA cannot compile, and take atoms without a
+    type for others.  Such models run operation by operation, without empty places.
+
     Args:
         tree: As `mlpzoo_deepmd.files.load` reads it.
 
@@ -53,21 +60,27 @@ class Potential:
             raise ValueError(f"it gives {', '.join(model.model_output_type())} and no energy")
         if model.get_dim_fparam() or model.get_dim_aparam():
             raise ValueError("it wants parameters of frames or atoms (fparam, aparam)")
-        self.layout = layout_of(model)
+        self.layout = layout_of(model)._replace(shells=shells_of(tree))
         self.elements = tuple(model.get_type_map())
         self._graph, self._state = nnx.split(model)
-        self._function = jax.jit(partial(evaluate, self._graph), static_argnames="n_structures")
+        self.compiles = not any(_counts_types(part) for part in _dictionaries(tree))
+        self._compiled = jax.jit(partial(evaluate, self._graph), static_argnames="n_structures")
 
-    def evaluate(self, parts: Sequence[Surroundings], shape: Shape) -> Found:
-        """Energies, forces and virials of structures; numpy, with the places that ``shape`` leaves empty."""
-        batch = packed(parts, shape)
-        found = self._function(self._state, batch, n_structures=shape.structures)
+    def evaluate(self, parts: Sequence[Surroundings]) -> Found:
+        """Energies, forces and virials of structures, one after the other; numpy, perhaps with zeros behind."""
+        shape = needed(parts)
+        if self.compiles:
+            shape = rounded(shape)
+            found = self._compiled(self._state, packed(parts, shape), n_structures=shape.structures)
+        else:
+            arrays = jax.tree.map(jnp.asarray, packed(parts, shape))
+            found = evaluate(self._graph, self._state, arrays, n_structures=shape.structures)
         return Found(*(np.asarray(column, dtype=float) for column in found))
 
     @property
     def n_compiled(self) -> int:
         """For how many shapes it was compiled."""
-        return int(self._function._cache_size())  # noqa: SLF001  (JAX has no public name for it)
+        return int(self._compiled._cache_size())  # noqa: SLF001  (JAX has no public name for it)
 
 
 def layout_of(model: Any) -> Layout:
@@ -79,6 +92,18 @@ def layout_of(model: Any) -> Layout:
         by_type=not model.mixed_types(),
         excluded=frozenset(excluded | {(b, a) for a, b in excluded}),
     )
+
+
+def shells_of(tree: dict[str, Any]) -> tuple[tuple[float, int], ...]:
+    """Cutoffs inside a model's blocks, and how many neighbours each takes before it drops the farthest."""
+    found = {
+        (float(part[cutoff]), int(part[room]))
+        for part in _dictionaries(tree)
+        for cutoff, room in _SHELLS
+        if isinstance(part.get(cutoff), (int, float)) and isinstance(part.get(room), int)
+        if room != "three_body_sel" or part.get("use_three_body")
+    }
+    return tuple(sorted(found))
 
 
 def evaluate(graph: Any, state: Any, batch: Batch, n_structures: int) -> Found:
@@ -102,3 +127,17 @@ def energies_of_atoms(model: Any, batch: Batch, positions: Any, strains: Any) ->
         places[None], batch.types[None], batch.places[None], mapping=batch.mapping[None]
     )
     return found["energy"][0, :, 0] * batch.real
+
+
+def _counts_types(part: dict[str, Any]) -> bool:
+    """Whether this is a descriptor that counts atoms of each type while it runs."""
+    return part.get("type") in ("se_e2_a", "se_a") and part.get("type_one_side") is False
+
+
+def _dictionaries(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every dictionary in a tree."""
+    if isinstance(tree, dict):
+        yield tree
+    inner = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    for item in inner:
+        yield from _dictionaries(item)

@@ -9,25 +9,25 @@ from mlpzoo.training import Preset, Setting
 SMALL: Final = Preset(
     title="the size of deepmd/si-small: half an hour of one core for frames of 60 atoms, however many",
     settings={
-        "steps": Setting(value=40000, meaning="of the optimiser, together; whole epochs of them"),
+        "steps": Setting(value=20000, meaning="of the optimiser, together; whole epochs of them"),
         "max_epochs": Setting(value=400, meaning="most passes over the training set, if it is small"),
         "batch_size": Setting(value=1, meaning="structures a step"),
         "cutoff_ang": Setting(value=5.0, meaning="Å"),
         "smooth_from_ang": Setting(value=0.5, meaning="where 1/r begins to be switched off, Å"),
         "room": Setting(
-            value=1.5, meaning="places for neighbours, in units of the most in the training set; none is dropped"
+            value=1.3, meaning="places for neighbours, in units of the most in the training set; none is dropped"
         ),
         "embedding": Setting(value="16 32 64", meaning="neurons of each layer of the embedding network"),
         "axis_neurons": Setting(value=12, meaning="columns of the embedding that make the second factor"),
         "fitting": Setting(value="64 64 64", meaning="neurons of each layer of the fitting network"),
-        "learning_rate": Setting(value=0.003, meaning="of Adam, at the start"),
+        "learning_rate": Setting(value=0.002, meaning="of Adam, at the start"),
         "last_learning_rate": Setting(value=0.00001, meaning="at the end; it falls exponentially"),
-        "energy_weight": Setting(value=0.1, meaning="of squared errors per atom of energies, at the start"),
-        "last_energy_weight": Setting(value=5.0, meaning="at the end; weights go with the learning rate"),
+        "energy_weight": Setting(value=0.02, meaning="of squared errors per atom of energies, at the start"),
+        "last_energy_weight": Setting(value=2.0, meaning="at the end; weights go with the learning rate"),
         "forces_weight": Setting(value=100.0, meaning="of squared errors of force components, at the start"),
         "last_forces_weight": Setting(value=5.0, meaning="at the end"),
-        "virial_weight": Setting(value=0.1, meaning="of squared errors per atom of virials, at the start"),
-        "last_virial_weight": Setting(value=0.5, meaning="at the end"),
+        "virial_weight": Setting(value=0.02, meaning="of squared errors per atom of virials, at the start"),
+        "last_virial_weight": Setting(value=0.2, meaning="at the end"),
         "dtype": Setting(value="float32", meaning="precision of the training; the model runs in both"),
     },
 )
