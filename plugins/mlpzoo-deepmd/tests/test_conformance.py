@@ -1,7 +1,7 @@
-"""Every promise of mlpzoo's kit, kept by the default model."""
+"""Every promise of the core's kit, kept by the model that is shipped."""
 
 from mlpzoo.testing import BackendConformance
 
 
 class TestDeepmd(BackendConformance):
-    model = "deepmd/default"
+    model = "deepmd/si-small"

@@ -68,7 +68,7 @@ def test_places_of_one_type_are_no_places_for_another() -> None:
 def test_an_inner_shell_with_too_few_places_is_an_error_too() -> None:
     crystal = bulk("Si", "diamond", a=5.43)
     surroundings(crystal, {"Si": 0}, Layout(CUTOFF, (40,), by_type=False, shells=((4.0, 16),)))
-    with pytest.raises(CalculationError, match="16 neighbours within 4 Å .* places for 15"):
+    with pytest.raises(CalculationError, match=r"16 neighbours within 4 Å .* places for 15"):
         surroundings(crystal, {"Si": 0}, Layout(CUTOFF, (40,), by_type=False, shells=((4.0, 15),)))
 
 

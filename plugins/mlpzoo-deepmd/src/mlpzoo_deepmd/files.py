@@ -21,9 +21,9 @@ _CONVERTED: Final = "dp convert-backend {name} {stem}.dp"
 _ELSEWHERE: Final = {
     ".pb": f"where TensorFlow is installed: {_CONVERTED}",
     ".pth": f"where PyTorch is installed: {_CONVERTED}",
-    ".pt": "where PyTorch is installed: dp --pt freeze -c {name} -o {stem}.pth (--head HEAD, if it has several), "
-    "then dp convert-backend {stem}.pth {stem}.dp",
-    ".savedmodel": "it holds TensorFlow's program only: convert the checkpoint or '.hlo' that it was made from",
+    ".pt": "where PyTorch is installed: dp --pt freeze -c {name} -o {stem}.pth (--head HEAD, if it has "
+    "several), then dp convert-backend {stem}.pth {stem}.dp",
+    ".savedmodel": "it holds TensorFlow's program only: convert what it was made from, checkpoint or '.hlo'",
     ".savedmodeltf": "convert the checkpoint that it was made from",
     ".pte": f"where PyTorch is installed: {_CONVERTED}",
     ".pt2": f"where PyTorch is installed: {_CONVERTED}",

@@ -49,7 +49,10 @@ class LabelledFrames:
     def __init__(self, frames: Sequence[Atoms], type_of: Mapping[str, int], layout: Layout) -> None:
         self._frames = frames
         self._parts = [surroundings(atoms, type_of, layout) for atoms in frames]
-        self._ghosts: dict[tuple[int, int], int] = {}
+        self._ghosts: dict[int, int] = {}  # the most that structures of about as many atoms have
+        for part in self._parts:
+            shape = rounded(needed([part]))
+            self._ghosts[shape.atoms] = max(self._ghosts.get(shape.atoms, 0), shape.ghosts)
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -77,18 +80,6 @@ class LabelledFrames:
         return packed(parts, shape), labels
 
     def _shape(self, parts: Sequence[Surroundings]) -> Shape:
-        """One shape for all batches of about as many atoms: it grows only if none so far had as many ghosts."""
-        shape = rounded(needed(parts))
-        if not self._ghosts:
-            self._ghosts = self._most_ghosts()
-        most = max(self._ghosts.get((shape.atoms, shape.structures), 0), shape.ghosts)
-        self._ghosts[shape.atoms, shape.structures] = most
-        return shape._replace(ghosts=most)
-
-    def _most_ghosts(self) -> dict[tuple[int, int], int]:
-        most: dict[tuple[int, int], int] = {}
-        for part in self._parts:
-            shape = rounded(needed([part]))
-            key = (shape.atoms, shape.structures)
-            most[key] = max(most.get(key, 0), shape.ghosts)
-        return most
+        """The same for all batches of about as many atoms, whatever came before."""
+        ghosts = sum(self._ghosts[rounded(needed([part])).atoms] for part in parts)
+        return rounded(needed(parts))._replace(ghosts=ghosts)

@@ -90,7 +90,9 @@ def surroundings(atoms: Atoms, type_of: Mapping[str, int], layout: Layout) -> Su
     types = np.array([type_of[symbol] for symbol in atoms.get_chemical_symbols()], dtype=np.int64)
     found = pairs(atoms, layout.cutoff_ang)
     if layout.excluded:
-        kept = [(a, b) not in layout.excluded for a, b in zip(types[found.atom], types[found.other], strict=True)]
+        kept = [
+            (a, b) not in layout.excluded for a, b in zip(types[found.atom], types[found.other], strict=True)
+        ]
         found = Pairs(*(column[kept] for column in found[:4]), found.positions_ang)
     n = len(atoms)
     for cutoff, room in layout.shells:
@@ -180,6 +182,7 @@ def _places(atom: Ints, section: Ints, index: Ints, n_atoms: int, layout: Layout
 def _require_room(atom: int, number: int, room: int, cutoff_ang: float) -> None:
     if number > room:
         raise CalculationError(
-            f"atom {atom} has {number} neighbours within {cutoff_ang:g} Å where the model has places for {room}",
+            f"atom {atom} has {number} neighbours within {cutoff_ang:g} Å where the model has places for "
+            f"{room}",
             hint="the structure is denser than the model allows; train one with a larger 'sel'",
         )

@@ -67,7 +67,7 @@ class Potential:
         self._compiled = jax.jit(partial(evaluate, self._graph), static_argnames="n_structures")
 
     def evaluate(self, parts: Sequence[Surroundings]) -> Found:
-        """Energies, forces and virials of structures, one after the other; numpy, perhaps with zeros behind."""
+        """Energies, forces and virials of structures, in their order; numpy, perhaps with zeros behind."""
         shape = needed(parts)
         if self.compiles:
             shape = rounded(shape)

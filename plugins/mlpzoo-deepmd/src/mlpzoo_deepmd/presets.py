@@ -15,7 +15,8 @@ SMALL: Final = Preset(
         "cutoff_ang": Setting(value=5.0, meaning="Å"),
         "smooth_from_ang": Setting(value=0.5, meaning="where 1/r begins to be switched off, Å"),
         "room": Setting(
-            value=1.3, meaning="places for neighbours, in units of the most in the training set; none is dropped"
+            value=1.3,
+            meaning="places for neighbours, in units of the most in the training set; none is dropped",
         ),
         "embedding": Setting(value="16 32 64", meaning="neurons of each layer of the embedding network"),
         "axis_neurons": Setting(value=12, meaning="columns of the embedding that make the second factor"),

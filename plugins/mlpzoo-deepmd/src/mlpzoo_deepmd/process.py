@@ -43,7 +43,7 @@ def deepmd_in_jax(device: str = "cpu", threads: int = 0) -> Iterator[None]:
             for name, value in before.items():
                 jax.config.update(name, value)
         double = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
-        stack.enter_context(double(True))
+        stack.enter_context(double())
         stack.enter_context(jax.default_matmul_precision("highest"))
         stack.enter_context(jax.default_device(_device(device)))
         yield

@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
@@ -38,8 +37,8 @@ CITATION: Final = (
 )
 
 
-class Weights(NamedTuple):
-    """Of the loss; each term is a mean over what is there."""
+class Terms(NamedTuple):
+    """Of the loss: squared errors, or their weights."""
 
     energy: Any
     forces: Any
@@ -61,15 +60,17 @@ def train(job: TrainingJob) -> Trained:
     path = job.directory / "state.npz"
     (fitted, memory), done = load_state(path, (fitted, optimiser.init(fitted)))
     job.progress(done, epochs, WHAT)
-    watched = _frames(job, job.validation, model)
     for epoch in range(done, epochs):
         order = np.random.default_rng([job.seed, epoch]).permutation(len(frames))
+        errors = []
         for first in range(0, len(order), batch_size):
             batch, labels = frames.batch(order[first : first + batch_size])
-            fitted, memory = step(fitted, memory, batch, labels, epoch * n_batches + first // batch_size)
+            number = epoch * n_batches + first // batch_size
+            fitted, memory, error = step(fitted, memory, batch, labels, number)
+            errors.append(error)
         save_state(path, (fitted, memory), epoch + 1)
-        job.progress(epoch + 1, epochs, WHAT)
-    del watched
+        rmse = float(np.sqrt(np.mean(errors)))
+        job.progress(epoch + 1, epochs, f"{WHAT}, training F RMSE {rmse:.3f} eV/Å")
     result = job.directory / "trained.dp"
     tree = in_precision(nnx.merge(graph, fitted, fixed).serialize(), "float64")
     write_model(result, tree, settings)
@@ -85,8 +86,8 @@ def train(job: TrainingJob) -> Trained:
         f"fitting {job.settings['fitting']}",
         citation=CITATION,
         notes=(
-            f"{note_on_zero(zeros)} An atom may have as many neighbours within {cutoff:g} Å: {room}; more are "
-            f"an error. Weights after the last of {epochs} epochs; the validation set chose nothing."
+            f"{note_on_zero(zeros)} An atom may have as many neighbours within {cutoff:g} Å: {room}; more "
+            f"are refused. Weights after the last of {epochs} epochs; the validation set chose nothing."
         ),
     )
 
@@ -111,9 +112,9 @@ def _weights(job: TrainingJob, steps: int) -> Any:
     rate = _learning_rate(job, steps)
     start = float(job.settings["learning_rate"])
 
-    def weights(number: Any) -> Weights:
+    def weights(number: Any) -> Terms:
         share = rate(number) / start
-        return Weights(*(last + (first - last) * share for first, last in ends))
+        return Terms(*(last + (first - last) * share for first, last in ends))
 
     return weights
 
@@ -128,24 +129,22 @@ def _step(
     batch: Batch,
     labels: Labels,
     number: Any,
-) -> tuple[Any, Any]:
-    """One step of the optimiser: new parameters, new memory."""
+) -> tuple[Any, Any, Any]:
+    """One step of the optimiser: new parameters, new memory, and the squared error of forces before it."""
 
-    def objective(parameters: Any) -> Any:
+    def objective(parameters: Any) -> tuple[Any, Any]:
         state = nnx.merge_state(parameters, fixed)
         found = evaluate(graph, state, batch, n_structures=labels.energies.shape[0])
-        return loss(found, batch, labels, weights(number))
+        errors = squared_errors(found, batch, labels)
+        return sum(w * e for w, e in zip(weights(number), errors, strict=True)), errors.forces
 
-    slopes = jax.grad(objective)(fitted)
+    slopes, forces = jax.grad(objective, has_aux=True)(fitted)
     updates, memory = optimiser.update(slopes, memory, fitted)
-    return optax.apply_updates(fitted, updates), memory
+    return optax.apply_updates(fitted, updates), memory, forces
 
 
-def loss(found: Found, batch: Batch, labels: Labels, weights: Weights) -> Any:
-    """DeePMD-kit's loss: squared errors of energies and virials divided by the number of atoms, and of forces.
-
-    Both of the former are per structure, the last a mean over force components.
-    """
+def squared_errors(found: Found, batch: Batch, labels: Labels) -> Terms:
+    """As in DeePMD-kit's loss: those of energies and virials are per structure and divided by its atoms."""
     n_structures = labels.energies.shape[0]
     n_atoms = batch.real.sum()
     energies = jax.ops.segment_sum(found.energies, batch.structure[: len(batch.real)], n_structures)
@@ -153,4 +152,4 @@ def loss(found: Found, batch: Batch, labels: Labels, weights: Weights) -> Any:
     energy = ((energies - labels.energies) ** 2 * share).sum()
     virial = (((found.virials - labels.virials) ** 2).mean(axis=(1, 2)) * share).sum()
     forces = ((found.forces - labels.forces) ** 2).sum() / (3 * n_atoms)
-    return weights.energy * energy + weights.virial * virial + weights.forces * forces
+    return Terms(energy, forces, virial)
