@@ -45,7 +45,7 @@ class Potential:
 
     Networks that differ by the types of both atoms (``type_one_side: false``, the default of DeePMD-kit) ask
     for the number of atoms of each type while they run, which XLA cannot compile, and take atoms without a
-    type for others.  Such models run operation by operation, without empty places.
+    type for others.  Such models run operation by operation, without empty places of atoms.
 
     Args:
         tree: As `mlpzoo_deepmd.files.load` reads it.
@@ -68,11 +68,11 @@ class Potential:
 
     def evaluate(self, parts: Sequence[Surroundings]) -> Found:
         """Energies, forces and virials of structures, in their order; numpy, perhaps with zeros behind."""
-        shape = needed(parts)
+        exact, shape = needed(parts), rounded(needed(parts))
         if self.compiles:
-            shape = rounded(shape)
             found = self._compiled(self._state, packed(parts, shape), n_structures=shape.structures)
         else:
+            shape = exact._replace(ghosts=shape.ghosts)
             arrays = jax.tree.map(jnp.asarray, packed(parts, shape))
             found = evaluate(self._graph, self._state, arrays, n_structures=shape.structures)
         return Found(*(np.asarray(column, dtype=float) for column in found))
