@@ -16,6 +16,7 @@ from flax import nnx
 
 from mlpzoo_deepmd.batch import Batch, needed, packed, rounded
 from mlpzoo_deepmd.neighbours import Layout
+from mlpzoo_deepmd.two_sided import make_compilable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,10 +44,6 @@ class Found(NamedTuple):
 class Potential:
     """A model with its weights.
 
-    Networks that differ by the types of both atoms (``type_one_side: false``, the default of DeePMD-kit) ask
-    for the number of atoms of each type while they run, which XLA cannot compile, and take atoms without a
-    type for others.  Such models run operation by operation, without empty places of atoms.
-
     Args:
         tree: As `mlpzoo_deepmd.files.load` reads it.
 
@@ -62,19 +59,14 @@ class Potential:
             raise ValueError("it wants parameters of frames or atoms (fparam, aparam)")
         self.layout = layout_of(model)._replace(shells=shells_of(tree))
         self.elements = tuple(model.get_type_map())
+        make_compilable(model)
         self._graph, self._state = nnx.split(model)
-        self.compiles = not any(_counts_types(part) for part in _dictionaries(tree))
         self._compiled = jax.jit(partial(evaluate, self._graph), static_argnames="n_structures")
 
     def evaluate(self, parts: Sequence[Surroundings]) -> Found:
         """Energies, forces and virials of structures, in their order; numpy, perhaps with zeros behind."""
-        exact, shape = needed(parts), rounded(needed(parts))
-        if self.compiles:
-            found = self._compiled(self._state, packed(parts, shape), n_structures=shape.structures)
-        else:
-            shape = exact._replace(ghosts=shape.ghosts)
-            arrays = jax.tree.map(jnp.asarray, packed(parts, shape))
-            found = evaluate(self._graph, self._state, arrays, n_structures=shape.structures)
+        shape = rounded(needed(parts))
+        found = self._compiled(self._state, packed(parts, shape), n_structures=shape.structures)
         return Found(*(np.asarray(column, dtype=float) for column in found))
 
     @property
@@ -127,11 +119,6 @@ def energies_of_atoms(model: Any, batch: Batch, positions: Any, strains: Any) ->
         places[None], batch.types[None], batch.places[None], mapping=batch.mapping[None]
     )
     return found["energy"][0, :, 0] * batch.real
-
-
-def _counts_types(part: dict[str, Any]) -> bool:
-    """Whether this is a descriptor that counts atoms of each type while it runs."""
-    return part.get("type") in ("se_e2_a", "se_a") and part.get("type_one_side") is False
 
 
 def _dictionaries(tree: Any) -> Iterator[dict[str, Any]]:

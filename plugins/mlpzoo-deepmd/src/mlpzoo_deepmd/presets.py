@@ -9,7 +9,7 @@ from mlpzoo.training import Preset, Setting
 SMALL: Final = Preset(
     title="the size of deepmd/si-small: half an hour of one core for frames of 60 atoms, however many",
     settings={
-        "steps": Setting(value=20000, meaning="of the optimiser, together; whole epochs of them"),
+        "steps": Setting(value=30000, meaning="of the optimiser, together; whole epochs of them"),
         "max_epochs": Setting(value=400, meaning="most passes over the training set, if it is small"),
         "batch_size": Setting(value=1, meaning="structures a step"),
         "cutoff_ang": Setting(value=5.0, meaning="Å"),
@@ -21,8 +21,8 @@ SMALL: Final = Preset(
         "embedding": Setting(value="16 32 64", meaning="neurons of each layer of the embedding network"),
         "axis_neurons": Setting(value=12, meaning="columns of the embedding that make the second factor"),
         "fitting": Setting(value="64 64 64", meaning="neurons of each layer of the fitting network"),
-        "learning_rate": Setting(value=0.002, meaning="of Adam, at the start"),
-        "last_learning_rate": Setting(value=0.00001, meaning="at the end; it falls exponentially"),
+        "learning_rate": Setting(value=0.003, meaning="of Adam, at the start"),
+        "last_learning_rate": Setting(value=0.00001, meaning="at the end; it falls by a cosine"),
         "energy_weight": Setting(value=0.02, meaning="of squared errors per atom of energies, at the start"),
         "last_energy_weight": Setting(value=2.0, meaning="at the end; weights go with the learning rate"),
         "forces_weight": Setting(value=100.0, meaning="of squared errors of force components, at the start"),

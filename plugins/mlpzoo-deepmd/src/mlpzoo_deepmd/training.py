@@ -98,7 +98,7 @@ def _frames(job: TrainingJob, frames: Sequence[Any], model: Any) -> LabelledFram
 
 def _learning_rate(job: TrainingJob, steps: int) -> optax.Schedule:
     first, last = float(job.settings["learning_rate"]), float(job.settings["last_learning_rate"])
-    return optax.exponential_decay(first, steps, last / first)
+    return optax.cosine_decay_schedule(first, steps, last / first)
 
 
 def _weights(job: TrainingJob, steps: int) -> Any:
