@@ -265,7 +265,7 @@ def test_loading_prints_nothing_and_leaves_jax_in_single_precision(tmp_path: Pat
         ("frozen.pb", "dp convert-backend frozen.pb frozen.dp"),
         ("frozen.pth", "dp convert-backend frozen.pth frozen.dp"),
         ("model.ckpt.pt", "--head HEAD"),
-        ("a.savedmodel", "convert the checkpoint"),
+        ("a.savedmodel", "convert what it was made from"),
         ("model.txt", "dp convert-backend"),
     ],
 )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+
 from mlpzoo.errors import ModelError
 from mlpzoo_deepmd.process import deepmd_in_jax
 
@@ -30,6 +32,7 @@ _ELSEWHERE: Final = {
     ".json": f"where Paddle is installed: {_CONVERTED}",
 }
 """What other backends write, and how it is converted."""
+_ALWAYS_DOUBLE: Final = ("out_bias", "out_std")
 
 
 class Description(NamedTuple):
@@ -91,10 +94,20 @@ def load(spec: ModelSpec) -> Description:
 
 
 def in_precision(tree: Any, dtype: str) -> Any:
-    """A model's tree with another precision of all networks, wherever it stands."""
+    """A model's tree with another precision of all networks, and of their arrays.
+
+    DeePMD-kit computes in the precision of the arrays, whatever the tree says.  Energies of elements stay
+    float64: a hundred eV an atom leave no digits for anything else.
+    """
     if isinstance(tree, dict):
-        return {k: dtype if k == "precision" else in_precision(v, dtype) for k, v in tree.items()}
-    return [in_precision(item, dtype) for item in tree] if isinstance(tree, list) else tree
+        return {
+            k: dtype if k == "precision" else v if k in _ALWAYS_DOUBLE else in_precision(v, dtype)
+            for k, v in tree.items()
+        }
+    if isinstance(tree, list):
+        return [in_precision(item, dtype) for item in tree]
+    is_real = isinstance(tree, np.ndarray) and tree.dtype.kind == "f"
+    return tree.astype(dtype) if is_real else tree
 
 
 def _read(path: Path) -> dict[str, Any]:
