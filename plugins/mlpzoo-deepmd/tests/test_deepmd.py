@@ -142,6 +142,22 @@ def test_float32_differs_from_float64_by_its_precision_only(tmp_path: Path) -> N
 
 
 @needs_deepmd
+def test_weights_of_float32_run_in_float64(tmp_path: Path) -> None:
+    """DeePMD-kit computes in the precision of the arrays, not in the one that stands beside them."""
+    settings = se_e2_a()
+    settings["descriptor"]["precision"] = settings["fitting_net"]["precision"] = "float32"
+    calculator = build(DeepmdBackend(), own(written(tmp_path / "model.dp", data(settings))))
+    atoms = crystal()
+    force = numbers(calculator, atoms)["forces"][0, 0]
+    ends = []
+    for step in (1e-4, -1e-4):
+        moved = atoms.copy()
+        moved.positions[0, 0] += step
+        ends.append(numbers(calculator, moved)["energy"])
+    assert force == pytest.approx(-(ends[0] - ends[1]) / 2e-4, abs=1e-8)
+
+
+@needs_deepmd
 def test_more_neighbours_than_sel_is_an_error_and_never_another_energy(tmp_path: Path) -> None:
     """28 neighbours within 4.5 Å of a crystal that is compressed, 16 of one that is not; 'sel' is 20."""
     calculator = build(DeepmdBackend(), own(written(tmp_path / "model.dp", data(se_e2_a(sel=20)))))

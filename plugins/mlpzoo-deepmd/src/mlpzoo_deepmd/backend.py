@@ -13,6 +13,7 @@ from mlpzoo_deepmd.process import deepmd_in_jax
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ase.calculators.calculator import Calculator
 
@@ -28,6 +29,7 @@ class DeepmdBackend:
     family: Final = "deepmd"
     requires: Final = ("deepmd", "jax", "flax")
     lock_file: Final = lock_beside(__file__)
+    random_kinds: Final = ("se_e2_a", "se_e2_a-pairs", "dpa2", "dpa3")
 
     def cards(self) -> Sequence[ModelCard]:
         """The models of `cards.toml`; the first is the default."""
@@ -64,6 +66,13 @@ class DeepmdBackend:
             from mlpzoo_deepmd.training import train
 
             return train(job)
+
+    def random_model(self, kind: str, directory: Path) -> Path:
+        """Write a tiny model with random weights; see `mlpzoo.testing.RandomModels`."""
+        with deepmd_in_jax():
+            from mlpzoo_deepmd.random_models import write
+
+            return write(kind, directory / f"{kind}.dp")
 
     def describe(self, spec: ModelSpec) -> ModelCard:
         """The card of the user's own weights, as far as the file tells it: elements and cutoff.
