@@ -92,6 +92,16 @@ def test_precision_is_patched_for_the_call_only(saved: Path) -> None:
 
 
 @needs_mattersim
+def test_the_stress_of_a_left_handed_cell_is_that_of_the_right_handed_one(saved: Path) -> None:
+    """MatterSim's own calculator turns its sign."""
+    calculator = build(MatterSimBackend(), own(saved))
+    atoms = alloy()
+    expected = calculator.get_property("stress", atoms)
+    atoms.cell[:] = atoms.cell.array[[1, 0, 2]]
+    np.testing.assert_allclose(calculator.get_property("stress", atoms), expected, rtol=0, atol=1e-9)
+
+
+@needs_mattersim
 def test_a_slab_is_periodic_in_two_directions(saved: Path) -> None:
     calculator = build(MatterSimBackend(), own(saved))
     slab = fcc111("Cu", (2, 2, 3), vacuum=10.0)
@@ -155,11 +165,14 @@ def test_what_is_no_whole_checkpoint_is_refused(saved: Path, tmp_path: Path, cha
 
 
 @needs_mattersim
-def test_importing_and_loading_print_nothing_to_stdout(saved: Path) -> None:
+def test_importing_and_loading_leaves_loguru_alone_and_prints_nothing(saved: Path) -> None:
     code = (
+        "import loguru\n"
+        "before = dict(loguru.logger._core.handlers)\n"
         "from mlpzoo_mattersim.backend import MatterSimBackend\n"
         "from mlpzoo.models import ModelSpec\n"
         f"MatterSimBackend().calculator(ModelSpec(name='mattersim:x', path={str(saved)!r}))\n"
+        "assert dict(loguru.logger._core.handlers) == before\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""

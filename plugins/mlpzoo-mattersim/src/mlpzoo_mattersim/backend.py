@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+from unittest.mock import patch
 
 from mlpzoo.errors import ModelError
 from mlpzoo.models import ModelCard
@@ -11,7 +13,7 @@ from mlpzoo.side_effects import quiet_torch
 from mlpzoo.weights import own_or_in_package
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ase.calculators.calculator import Calculator
@@ -20,6 +22,24 @@ if TYPE_CHECKING:
     from mlpzoo.models import ModelSpec
 
 HINT: Final = "give a checkpoint ('.pth') of a MatterSim-v1 model, as MatterSim saves it"
+
+
+@contextmanager
+def process_kept_as_it_was() -> Iterator[None]:
+    """Undo what importing MatterSim changes for the whole process.
+
+    It replaces the handlers of loguru's one logger by one that writes to standard output.
+    """
+    with quiet_torch():
+        import loguru
+
+        with patch.multiple(loguru.logger, remove=_nothing, add=_nothing):
+            import mattersim.forcefield  # noqa: F401
+        yield
+
+
+def _nothing(*_positional: object, **_named: object) -> int:
+    return 0
 
 
 class MatterSimBackend:
@@ -41,7 +61,7 @@ class MatterSimBackend:
             ModelError: The file is missing, or is no whole checkpoint of MatterSim.
         """
         potential = _load(spec)
-        with quiet_torch():
+        with process_kept_as_it_was():
             from mlpzoo_mattersim.calculator import MatterSimCalculator
 
             calculator: Calculator = MatterSimCalculator(potential, device=spec.device, dtype=spec.dtype)
@@ -54,7 +74,7 @@ class MatterSimBackend:
             ModelError: As for `calculator`.
         """
         model = _load(spec).model
-        with quiet_torch():
+        with process_kept_as_it_was():
             from mlpzoo_mattersim.calculator import elements_of
 
             return ModelCard(
@@ -67,7 +87,7 @@ class MatterSimBackend:
 
     def random_model(self, kind: str, directory: Path) -> Path:
         """Save a tiny model with random weights; see `mlpzoo.testing.RandomModels`."""
-        with quiet_torch():
+        with process_kept_as_it_was():
             from mlpzoo_mattersim.random_models import write
 
             return write(kind, directory)
@@ -80,7 +100,7 @@ def _load(spec: ModelSpec) -> Potential:
     its published models for something to fetch.
     """
     path = own_or_in_package(spec, HINT)
-    with quiet_torch():
+    with process_kept_as_it_was():
         import torch
         from mattersim.forcefield.m3gnet.m3gnet import M3Gnet
         from mattersim.forcefield.potential import Potential

@@ -1,7 +1,7 @@
 """MatterSim's models as an ASE calculator in both precisions.  Importing this imports MatterSim.
 
-MatterSim's own calculator rounds positions and cells to single precision, divides the stress of a slab by
-whatever volume its cell has, and gives a molecule a cell that depends on its orientation.
+MatterSim's own calculator rounds positions and cells to single precision, turns the sign of the stress of a
+left-handed cell, and gives a molecule a cell that depends on its orientation.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class MatterSimCalculator(Calculator):
         energies, forces, stresses = self._evaluate([atoms], with_stress=with_stress)
         self.results = {"energy": float(energies[0]), "forces": forces}
         if with_stress:
-            box = abs(float(np.linalg.det(self._box(atoms))))  # MatterSim divides by its volume
+            # MatterSim divides by the determinant of the cell, which is negative if that is left-handed
+            box = float(np.linalg.det(self._box(atoms)))
             stress = stresses[0] * (GPa * box / atoms.get_volume())
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
 
