@@ -7,7 +7,7 @@ from typing import Final
 from mlpzoo.training import Preset, Setting
 
 SMALL: Final = Preset(
-    title="the size of deepmd/si-small: half an hour of one core for frames of 60 atoms, however many",
+    title="the size of deepmd/si-small: ten minutes of one core for frames of 60 atoms, however many",
     settings={
         "steps": Setting(value=15000, meaning="of the optimiser, together; whole epochs of them"),
         "max_epochs": Setting(value=400, meaning="most passes over the training set, if it is small"),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEED: Final = 7
-SCALE_EV: Final = 20.0
+SCALE_EV: Final = 100.0
 """What makes forces eV/Å."""
 TASKS: Final = ("omat", "omol")
 
