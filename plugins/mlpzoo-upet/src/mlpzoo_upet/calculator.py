@@ -1,7 +1,7 @@
 """Models of metatomic as an ASE calculator in both precisions.  Importing this imports metatomic.
 
-metatomic's own calculator keeps a list of neighbours from call to call, so that their order, and with it the
-last digits, depend on what was computed before.
+metatomic's own calculator keeps a list of neighbours, longer by 2 Å, from call to call, so that their order,
+and with it the last digits, can depend on what was computed before.
 """
 
 from __future__ import annotations

@@ -19,8 +19,7 @@ FUSION: Final = [("DYNAMIC", 10)]
 def load(path: Path) -> AtomisticModel:
     """A checkpoint of metatrain, or an exported model.
 
-    A checkpoint is not compiled, which upet's own calculator does each time: it takes longer than hundreds
-    of small structures.
+    A checkpoint is not compiled to TorchScript, which upet's own calculator does at each start.
 
     Raises:
         Exception: Whatever metatrain and torch say of a file that is neither.
