@@ -5,4 +5,5 @@ from mlpzoo.testing import PluginPackage
 
 class TestFiles(PluginPackage):
     module = "mlpzoo_fairchem"
-    pins = ("fairchem-core==2.24.0", "torch==2.13.0")
+    pins = ("fairchem-core==2.24.0",)
+    variants = ("torch==2.13.0",)
