@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
-
 from mlpzoo.errors import ModelError
 from mlpzoo_deepmd.process import deepmd_in_jax
 
@@ -106,6 +104,8 @@ def in_precision(tree: Any, dtype: str) -> Any:
         }
     if isinstance(tree, list):
         return [in_precision(item, dtype) for item in tree]
+    import numpy as np  # here, as lists of models need none of it
+
     is_real = isinstance(tree, np.ndarray) and tree.dtype.kind == "f"
     return tree.astype(dtype) if is_real else tree
 

@@ -7,23 +7,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from ase.data import chemical_symbols
-
+from mlpzoo.elements import OF_MATERIALS, SYMBOLS
 from mlpzoo.models import Checkpoint, ModelCard
 
 HUB: Final = "https://huggingface.co/facebook/UMA/resolve/main/checkpoints"
 MODELS: Final = ("uma-s-1p2p1", "uma-s-1p1", "uma-m-1p1")
 """Names of the files; the first is the default.  uma-s-1p2 is left out: its energies are not extensive."""
-SOLIDS: Final = tuple(
-    symbol
-    for z, symbol in enumerate(chemical_symbols)
-    if 0 < z <= chemical_symbols.index("Pu") and symbol not in ("Po", "At", "Rn", "Fr", "Ra")
-)
-MOLECULES: Final = tuple(chemical_symbols[1 : chemical_symbols.index("Bi") + 1])
+MOLECULES: Final = SYMBOLS[: SYMBOLS.index("Bi") + 1]
 TASKS: Final = {
     "omat": (
         "inorganic materials",
-        SOLIDS,
+        OF_MATERIALS,
         "PBE",
         "OMat24, with the other sets of UMA",
         "+U for some oxides and fluorides, as in OMat24.",

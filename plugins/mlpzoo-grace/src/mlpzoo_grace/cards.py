@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ase.data import chemical_symbols
-
+from mlpzoo.elements import OF_MATERIALS
 from mlpzoo.models import Checkpoint, ModelCard
 
 HUB: Final = "https://huggingface.co/AMS-ICAMS-RUB/grace-foundation-models/resolve"
@@ -53,12 +52,6 @@ NOTES: Final = (
     "+U for some oxides and fluorides, as in its training sets. Energies are theirs: compare differences "
     "within one composition. Its authors publish no checksum: that of the first use counts."
 )
-ELEMENTS: Final = tuple(
-    symbol
-    for z, symbol in enumerate(chemical_symbols)
-    if 0 < z <= chemical_symbols.index("Pu") and symbol not in ("Po", "At", "Rn", "Fr", "Ra")
-)
-"""The 89 elements of OMat24 and MPtrj."""
 
 
 def cards() -> tuple[ModelCard, ...]:
@@ -77,7 +70,7 @@ def _card(name: str, file: str, release: str, training_set: str) -> ModelCard:
         name=f"grace/{name}",
         family="grace",
         title=f"{file.removesuffix('-fp64')}: foundation model, 89 elements, {kind}",
-        elements=ELEMENTS,
+        elements=OF_MATERIALS,
         properties=("energy", "forces", "stress"),
         conservative=True,
         cutoff_ang=6.0,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ase.data import chemical_symbols
-
+from mlpzoo.elements import OF_MATERIALS
 from mlpzoo.models import Checkpoint, ModelCard
 
 HUB: Final = "https://huggingface.co/materialyze"
@@ -40,13 +39,6 @@ TEST_ERRORS: Final = {
 }  # fmt: skip
 """Mean absolute errors on its own test set, where the page of the model states them."""
 
-ELEMENTS: Final = tuple(
-    symbol
-    for z, symbol in enumerate(chemical_symbols)
-    if 0 < z <= chemical_symbols.index("Pu") and symbol not in ("Po", "At", "Rn", "Fr", "Ra")
-)
-"""The 89 elements of MatPES."""
-
 
 def cards() -> tuple[ModelCard, ...]:
     """One of each of `MODELS`."""
@@ -58,7 +50,7 @@ def _card(name: str, published: str, cutoff_ang: float, warning: str, level: str
         name=f"matgl/{name}",
         family="matgl",
         title=f"{published.partition('-')[0]}, MatPES {level}: foundation potential, 89 elements",
-        elements=ELEMENTS,
+        elements=OF_MATERIALS,
         properties=("energy", "forces", "stress"),
         conservative=True,
         cutoff_ang=cutoff_ang,

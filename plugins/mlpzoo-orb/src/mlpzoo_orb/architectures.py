@@ -8,19 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ase.data import chemical_symbols
+from mlpzoo.elements import OF_MATERIALS
 
 STORE: Final = "https://orbitalmaterials-public-models.s3.us-west-1.amazonaws.com/forcefields"
 CUTOFF_ANG: Final = 6.0
 MOST_NEIGHBOURS: Final = 120
 """Of what Orb calls unlimited."""
-
-ELEMENTS: Final = tuple(
-    symbol
-    for z, symbol in enumerate(chemical_symbols)
-    if 0 < z <= chemical_symbols.index("Pu") and symbol not in ("Po", "At", "Rn", "Fr", "Ra")
-)
-"""The 89 elements of OMat24 and MPtrj."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +31,7 @@ class Architecture:
     generation: int = 3
     conservative: bool
     neighbours: int = MOST_NEIGHBOURS
-    elements: tuple[str, ...] = ELEMENTS
+    elements: tuple[str, ...] = OF_MATERIALS
     sizes: dict[str, Any] = field(default_factory=dict)
 
 

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from ase.data import chemical_symbols
-
+from mlpzoo.elements import OF_MATERIALS, SYMBOLS
 from mlpzoo.models import Checkpoint, ModelCard
 
 HUB: Final = "https://huggingface.co/lab-cosmo/upet/resolve/main/models"
 CUTOFFS_ANG: Final = {"xs": 7.5, "s": 8.0, "m": 8.5, "l": 9.0, "xl": 10.0}
 LAYERS: Final = {"xs": 2, "s": 3, "m": 3, "l": 4, "xl": 5}
 
-_NAMED: Final = chemical_symbols[1:]
-MAD_ELEMENTS: Final = tuple(_NAMED[:102])
-OMAT_ELEMENTS: Final = tuple(s for s in _NAMED[:94] if s not in ("Po", "At", "Rn", "Fr", "Ra"))
-"""The 89 elements of OMat24 and MPtrj."""
-OMAD_ELEMENTS: Final = tuple(s for s in _NAMED[:86] if s != "At")
+MAD_ELEMENTS: Final = SYMBOLS[:102]
+OMAD_ELEMENTS: Final = tuple(symbol for symbol in SYMBOLS[:86] if symbol != "At")
 
 HIGH_INFORMATION: Final = (
     "Malosso et al., High-quality, high-information datasets for universal atomistic machine learning "
@@ -32,9 +28,9 @@ PUSHING: Final = (
 )
 SETS: Final = {
     "mad": ("r2SCAN", "OMat24, then MAD-1.6", MAD_ELEMENTS, HIGH_INFORMATION),
-    "omat": ("PBE", "OMat24", OMAT_ELEMENTS, PUSHING),
-    "oam": ("PBE", "OMat24, then sAlex and MPtrj", OMAT_ELEMENTS, PUSHING),
-    "omatpes": ("r2SCAN", "OMat24, then MatPES", OMAT_ELEMENTS, PUSHING),
+    "omat": ("PBE", "OMat24", OF_MATERIALS, PUSHING),
+    "oam": ("PBE", "OMat24, then sAlex and MPtrj", OF_MATERIALS, PUSHING),
+    "omatpes": ("r2SCAN", "OMat24, then MatPES", OF_MATERIALS, PUSHING),
     "omad": ("PBEsol", "OMat24, then MAD-1.0", OMAD_ELEMENTS, PUSHING),
 }
 """Level of theory, training sets, elements, citation."""
