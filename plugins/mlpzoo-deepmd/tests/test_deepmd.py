@@ -347,7 +347,8 @@ def labelled(n: int) -> list[Atoms]:
 @needs_deepmd
 def test_a_training_learns_energies_forces_and_stresses_of_cells_of_several_sizes(tmp_path: Path) -> None:
     frames = labelled(8)
-    trained = DeepmdBackend().train(job(tmp_path, frames, steps=800, batch_size=2))
+    weights = {"virial_weight": 0.2, "last_virial_weight": 5.0}
+    trained = DeepmdBackend().train(job(tmp_path, frames, steps=2400, batch_size=2, **weights))
     calculator = build(DeepmdBackend(), own(trained.path))
     found = [numbers(calculator, atoms) for atoms in frames]
 
