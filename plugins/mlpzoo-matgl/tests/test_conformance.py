@@ -31,5 +31,6 @@ class TestCHGNet(BackendConformance):
     random = "chgnet"
     promises = (*SISTERS, "smooth-cutoff")
     known_failures: ClassVar = {
-        "smooth-cutoff": "CHGNet in matgl 4.1.2 takes the envelope of the radial functions, not of the distance"
+        "smooth-cutoff": "CHGNet in matgl 4.1.2 takes the envelope of the radial functions, not of the distance: "
+        "https://matgl.ai"
     }

@@ -8,7 +8,8 @@ from typing import ClassVar
 from mlpzoo.testing import BackendConformance
 
 ROTATION = "Orb is not invariant under rotations by construction: it learns to be (arXiv:2504.06231)"
-AVERAGED = "orb-models 0.5.5 divides the pair repulsion of conservative models by the number of atoms"
+ORB = "https://github.com/orbital-materials/orb-models"
+AVERAGED = f"orb-models 0.5.5 divides the pair repulsion of conservative models by the number of atoms: {ORB}"
 
 
 class TestConservative(BackendConformance):
@@ -22,7 +23,7 @@ class TestDirect(BackendConformance):
     random = "direct"
     known_failures: ClassVar = {
         "rotation": ROTATION,
-        "molecule": "direct forces have no net torque in a molecule, and one in a periodic cell",
+        "molecule": f"direct forces have no net torque in a molecule, and one in a periodic cell: {ORB}",
     }
 
 
@@ -30,4 +31,6 @@ class TestTwentyNeighbours(BackendConformance):
     model = "orb"
     random = "conservative-20"
     promises = ("card", "forces", "stress", "slab", "one-atom", "many-at-once", "no-state", "small-cells")
-    known_failures: ClassVar = {"small-cells": "of atoms at the same distance, 20 neighbours take some"}
+    known_failures: ClassVar = {
+        "small-cells": f"of atoms at the same distance, 20 neighbours take some: {ORB}"
+    }

@@ -2,7 +2,10 @@
 
 from mlpzoo.testing import BackendConformance
 
-NOT_EQUIVARIANT = "PET learns rotations from turned copies of its training set, it does not know them"
+NOT_EQUIVARIANT = (
+    "PET learns rotations from turned copies of its training set, it does not know them: "
+    "https://lab-cosmo.github.io/upet/latest/"
+)
 
 
 class TestPET(BackendConformance):
