@@ -30,6 +30,23 @@ class Evaluated:
     forces_ev_per_ang: NDArray[np.float64]
 
 
+def taken_apart(
+    energies_ev: NDArray[np.floating], forces_ev_per_ang: NDArray[np.floating], n_atoms: Sequence[int]
+) -> list[Evaluated]:
+    """Of each structure what a model said of all of them in one call; for `ManyAtOnce`.
+
+    Args:
+        energies_ev: One for each structure, in any shape.
+        forces_ev_per_ang: Of all atoms, structure after structure, shape (sum of n_atoms, 3).
+        n_atoms: Of each structure.
+    """
+    each = np.split(forces_ev_per_ang, np.cumsum(n_atoms)[:-1])
+    return [
+        Evaluated(energy_ev=float(energy), forces_ev_per_ang=forces.astype(float))
+        for energy, forces in zip(energies_ev.ravel(), each, strict=True)
+    ]
+
+
 @runtime_checkable
 class ManyAtOnce(Protocol):
     """A calculator that takes several structures in one call."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from mace import data
 from mace.calculators import MACECalculator
 from mace.tools import torch_geometric, torch_tools
 
-from mlpzoo.physics.evaluate import Evaluated
+from mlpzoo.physics.evaluate import Evaluated, taken_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +37,4 @@ class BatchingCalculator(MACECalculator):  # type: ignore[misc]  # mace is not t
         found = model(batch.to_dict(), compute_stress=False)
         energies = found["energy"].detach().cpu().numpy()
         forces = found["forces"].detach().cpu().numpy()
-        ends = np.cumsum([len(atoms) for atoms in frames])
-        return [
-            Evaluated(energy_ev=float(energy), forces_ev_per_ang=force.astype(float))
-            for energy, force in zip(energies, np.split(forces, ends[:-1]), strict=True)
-        ]
+        return taken_apart(energies, forces, [len(atoms) for atoms in frames])

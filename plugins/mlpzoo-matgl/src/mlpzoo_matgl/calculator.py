@@ -20,7 +20,7 @@ from pymatgen.optimization.neighbors import find_points_in_spheres
 from torch_geometric.data import Batch, Data
 
 from mlpzoo.physics.cells import cell_without_images
-from mlpzoo.physics.evaluate import Evaluated
+from mlpzoo.physics.evaluate import Evaluated, taken_apart
 from mlpzoo.side_effects import default_dtype
 
 if TYPE_CHECKING:
@@ -75,11 +75,7 @@ class MatglCalculator(Calculator):
     def evaluate_many(self, frames: Sequence[Atoms]) -> list[Evaluated]:
         """Energy and forces of each structure, from one call of the model."""
         energies, forces, _ = self._evaluate(frames, with_stress=False)
-        ends = np.cumsum([len(atoms) for atoms in frames])
-        return [
-            Evaluated(energy_ev=float(energy), forces_ev_per_ang=force)
-            for energy, force in zip(energies, np.split(forces, ends[:-1]), strict=True)
-        ]
+        return taken_apart(energies, forces, [len(atoms) for atoms in frames])
 
     def _evaluate(
         self, frames: Sequence[Atoms], *, with_stress: bool

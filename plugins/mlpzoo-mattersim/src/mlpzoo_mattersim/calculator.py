@@ -22,7 +22,7 @@ from pymatgen.optimization.neighbors import find_points_in_spheres
 from torch_geometric.data import Batch, Data
 
 from mlpzoo.physics.cells import cell_without_images
-from mlpzoo.physics.evaluate import Evaluated
+from mlpzoo.physics.evaluate import Evaluated, taken_apart
 from mlpzoo.side_effects import default_dtype
 
 if TYPE_CHECKING:
@@ -84,11 +84,7 @@ class MatterSimCalculator(Calculator):
     def evaluate_many(self, frames: Sequence[Atoms]) -> list[Evaluated]:
         """Energy and forces of each structure, from one call of the model."""
         energies, forces, _ = self._evaluate(frames, with_stress=False)
-        ends = np.cumsum([len(atoms) for atoms in frames])
-        return [
-            Evaluated(energy_ev=float(energy), forces_ev_per_ang=force)
-            for energy, force in zip(energies, np.split(forces, ends[:-1]), strict=True)
-        ]
+        return taken_apart(energies, forces, [len(atoms) for atoms in frames])
 
     def _evaluate(self, frames: Sequence[Atoms], *, with_stress: bool) -> tuple[Array, Array, Array]:
         """Energies in eV, forces of all atoms in eV/Å, stresses in GPa, shape (n, 3, 3)."""

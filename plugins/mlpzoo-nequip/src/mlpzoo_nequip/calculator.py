@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from nequip.data import AtomicDataDict
 from nequip.integrations.ase import NequIPCalculator
 
-from mlpzoo.physics.evaluate import Evaluated
+from mlpzoo.physics.evaluate import Evaluated, taken_apart
 from mlpzoo.side_effects import default_dtype
 
 if TYPE_CHECKING:
@@ -42,8 +41,4 @@ class BatchingCalculator(Float64Calculator):
         found = self.call_model(AtomicDataDict.batched_from_list(graphs))
         energies = found[AtomicDataDict.TOTAL_ENERGY_KEY].detach().cpu().numpy()
         forces = found[AtomicDataDict.FORCE_KEY].detach().cpu().numpy()
-        ends = np.cumsum([AtomicDataDict.num_nodes(graph) for graph in graphs])
-        return [
-            Evaluated(energy_ev=float(energy), forces_ev_per_ang=force.astype(float))
-            for energy, force in zip(energies.ravel(), np.split(forces, ends[:-1]), strict=True)
-        ]
+        return taken_apart(energies, forces, [AtomicDataDict.num_nodes(graph) for graph in graphs])

@@ -17,7 +17,7 @@ from orb_models.forcefield.atomic_system import ase_atoms_to_atom_graphs
 from orb_models.forcefield.base import batch_graphs
 
 from mlpzoo.physics.cells import cell_without_images
-from mlpzoo.physics.evaluate import Evaluated
+from mlpzoo.physics.evaluate import Evaluated, taken_apart
 from mlpzoo.side_effects import default_dtype
 from mlpzoo_orb.architectures import CUTOFF_ANG
 
@@ -65,11 +65,7 @@ class OrbCalculator(Calculator):
     def evaluate_many(self, frames: Sequence[Atoms]) -> list[Evaluated]:
         """Energy and forces of each structure, from one call of the model."""
         found = self._predict(frames)
-        ends = np.cumsum([len(atoms) for atoms in frames])
-        return [
-            Evaluated(energy_ev=float(energy), forces_ev_per_ang=forces)
-            for energy, forces in zip(found["energy"], np.split(found["forces"], ends[:-1]), strict=True)
-        ]
+        return taken_apart(found["energy"], found["forces"], [len(atoms) for atoms in frames])
 
     def _predict(self, frames: Sequence[Atoms]) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
         """Energies, forces of all atoms, stresses."""
